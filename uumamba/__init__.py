@@ -1,0 +1,1 @@
+"""Segment the heart and great vessels in MRI and CT with UU-Mamba."""

@@ -1,0 +1,31 @@
+"""The errors that a user may see.
+
+    UumambaError                exit code 1   something failed
+        InputError              exit code 2   a file or an argument is wrong
+            ConfigError         exit code 2   a setting is wrong
+        SomeCasesFailed         exit code 3   the other cases are done
+
+Each message is one line: what, where, what is allowed, what came, and the way out.
+"""
+
+
+class UumambaError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(UumambaError):
+    """A file or an argument cannot be used as it is."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A configuration or one of its settings is wrong."""
+
+
+class SomeCasesFailed(UumambaError):
+    """A batch ended with failed cases; all the others are done and written."""
+
+    exit_code = 3

@@ -1,0 +1,30 @@
+"""Progress with the time left, on the error stream so that tables and pipes stay clean."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+CONSOLE = Console(stderr=True)
+Item = TypeVar("Item")
+
+
+def progress_bar(transient: bool = False) -> Progress:
+    """A rich progress display with count, elapsed time and estimate; `add_task` and `advance` as in rich."""
+    return Progress(
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=CONSOLE,
+        transient=transient,
+    )
+
+
+def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
+    """Go through `items` and show how far it is."""
+    with progress_bar() as progress:
+        yield from progress.track(items, total=total, description=description)

@@ -1,0 +1,1 @@
+"""Floor 2: cases, splits, plans, preprocessing, augmentation, loading."""

@@ -1,0 +1,70 @@
+"""The plan: everything that preprocessing, network and inference must agree on for one configuration."""
+
+from pathlib import Path
+from typing import Literal
+
+from uumamba.core.files import read_json, write_text
+from uumamba.core.labels import LabelSet
+from uumamba.core.settings import Settings
+
+
+class IntensityStatistics(Settings):
+    """Foreground intensities of one channel over the training cases, in the images' units."""
+
+    mean: float
+    median: float
+    std: float
+    min: float
+    max: float
+    percentile_00_5: float
+    percentile_99_5: float
+
+
+class Channel(Settings):
+    """One image channel and how it is normalised (nnU-Net's schemes by name)."""
+
+    name: str
+    normalization: Literal["z-score", "ct", "none"]
+    mask_for_normalization: bool
+    statistics: IntensityStatistics
+
+
+class Plan(Settings):
+    """One configuration of one data set, made by `data/planning.py` from nnU-Net's planner.
+
+    All sizes are in network axis order. `axes[i]` is the canonical image axis (0 = x, 1 = y, 2 = z) that becomes network
+    axis i; as in nnU-Net it is (2, 1, 0), slices first, unless another axis is the coarsest. With `configuration` "2d" the
+    network sees the last two network axes of one slice; patch, kernels and strides have two entries, spacing still three
+    (the first is NaN-free: the median of the cases; slices are not resampled along it).
+    """
+
+    dataset: str
+    configuration: Literal["2d", "3d_fullres"]
+    labels: LabelSet
+    channels: tuple[Channel, ...]
+    axes: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    median_shape: tuple[int, int, int]
+    patch_size: tuple[int, ...]
+    batch_size: int
+    features: tuple[int, ...]
+    kernels: tuple[tuple[int, ...], ...]
+    strides: tuple[tuple[int, ...], ...]
+    blocks_encoder: tuple[int, ...]
+    blocks_decoder: tuple[int, ...]
+    batch_dice: bool
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 or 3: the number of spatial axes that the network sees."""
+        return len(self.patch_size)
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write a plan as JSON."""
+    write_text(path, plan.model_dump_json(indent=2) + "\n")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan; raises `InputError` if the file is missing or is no plan."""
+    return Plan.model_validate(read_json(path))

@@ -1,0 +1,1 @@
+"""Floor 3: predictions and references to tables and statistics."""

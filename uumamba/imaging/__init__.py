@@ -1,0 +1,1 @@
+"""Floor 1: images in patient space, their files and geometry."""

@@ -1,0 +1,1 @@
+"""Floor 3: bundles, sliding window, predictor."""

@@ -1,0 +1,1 @@
+"""Floor 1: (label map, spacing) to ml, g and %."""

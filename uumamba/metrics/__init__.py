@@ -1,0 +1,1 @@
+"""Floor 1: (prediction, reference, spacing) to a number."""

@@ -1,0 +1,1 @@
+"""Floor 1: one optimisation step, its update rules, optimizers and schedules."""

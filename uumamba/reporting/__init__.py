@@ -1,0 +1,1 @@
+"""Floor 4: figures of runs, cases and evaluations."""

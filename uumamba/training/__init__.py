@@ -1,0 +1,1 @@
+"""Floor 4: the loop, checkpoints and the run directory."""
