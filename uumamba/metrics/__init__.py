@@ -1,1 +1,8 @@
-"""Floor 1: (prediction, reference, spacing) to a number."""
+"""Floor 1: metrics, (prediction mask, reference mask, spacing in mm) -> a number, or None where there is nothing to compare."""
+
+from uumamba.metrics.overlap import dice
+from uumamba.metrics.surface import assd_mm, hausdorff95_mm, hausdorff_mm
+from uumamba.metrics.surface_dice import surface_dice
+from uumamba.metrics.table import METRICS, Metric, metrics_at
+
+__all__ = ["METRICS", "Metric", "assd_mm", "dice", "hausdorff95_mm", "hausdorff_mm", "metrics_at", "surface_dice"]

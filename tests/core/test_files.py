@@ -1,0 +1,48 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from uumamba.core.errors import InputError
+from uumamba.core.files import atomic, hash_file, hash_json, read_json, write_json
+
+
+def test_json_comes_back(tmp_path: Path) -> None:
+    content = {"name": "Größe", "values": [1, 2.5, None, True]}
+    write_json(tmp_path / "sub" / "a.json", content)
+    assert read_json(tmp_path / "sub" / "a.json") == content
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, 1)
+    with pytest.raises(RuntimeError), atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert read_json(path) == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_missing_and_broken_json_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a.json: no such file"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "b.json").write_text("{")
+    with pytest.raises(InputError, match=r"b.json: not valid JSON"):
+        read_json(tmp_path / "b.json")
+
+
+def test_hashes_see_content_and_nothing_else(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(b"x" * 3_000_000)
+    second.write_bytes(b"x" * 3_000_000)
+    assert hash_file(first) == hash_file(second)
+    second.write_bytes(b"x" * 2_999_999 + b"y")
+    assert hash_file(first) != hash_file(second)
+    assert hash_json({"a": 1, "b": [2]}) == hash_json(json.loads('{"b": [2], "a": 1}'))
+    assert hash_json({"a": 1}) != hash_json({"a": 2})

@@ -1,0 +1,35 @@
+"""The program `uumamba`: its commands, its exit codes, and one line for every error.
+
+Exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 some cases failed (the others are done).
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from uumamba.cli import config, demo, evaluate, infer, preprocess, train
+from uumamba.core.errors import UumambaError
+
+app = typer.Typer(
+    name="uumamba",
+    help="Segment the heart and great vessels in MRI and CT with UU-Mamba. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(preprocess.preprocess)
+app.command()(train.train)
+app.command()(infer.infer)
+app.command()(evaluate.evaluate)
+app.command()(demo.demo)
+app.add_typer(config.app, name="config")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line (the process's own unless given) and exit; errors go to the error stream, one line each."""
+    try:
+        app(arguments)
+    except UumambaError as error:
+        typer.echo(f"uumamba: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,148 @@
+"""Floor 5: all settings of a run in one tree, read from YAML and `--set`, with errors that name the key."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import yaml
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic_core import ErrorDetails
+
+from uumamba.core.errors import ConfigError, InputError
+from uumamba.core.files import write_text
+from uumamba.core.settings import Settings
+from uumamba.core.strict_yaml import parse_yaml, read_yaml
+from uumamba.data.augment import AugmentationSettings
+from uumamba.inference.predictor import InferenceSettings
+from uumamba.losses.segmentation import LossSettings
+from uumamba.models.umamba import NetworkSettings
+from uumamba.optim.optimizers import OptimizerSettings
+from uumamba.optim.rules import RuleSettings, SharpnessAwareSettings
+from uumamba.training.adapted_plan import PlanSettings
+from uumamba.training.hardware import HardwareSettings
+from uumamba.training.loop import TrainingSettings
+
+_PACKAGE = Path(__file__).parent
+
+
+class RunConfig(Settings):
+    """Everything that a training run depends on, apart from its data and its fold.
+
+    With `deterministic` the run uses torch's deterministic algorithms: two runs on one machine are then bitwise equal.
+    """
+
+    seed: NonNegativeInt = 0
+    deterministic: bool = False
+    plan: PlanSettings = PlanSettings()
+    network: NetworkSettings = NetworkSettings()
+    loss: LossSettings = LossSettings()
+    rule: Annotated[RuleSettings, Field(discriminator="name")] = SharpnessAwareSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    training: TrainingSettings = TrainingSettings()
+    inference: InferenceSettings = InferenceSettings()
+    hardware: HardwareSettings = HardwareSettings()
+
+
+def config_directory() -> Path:
+    """The folder of the shipped configurations: inside an installed package, or the checkout's own."""
+    installed = _PACKAGE / "configs"
+    return installed if installed.is_dir() else _PACKAGE.parent / "configs"
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Name -> file of every shipped configuration, sorted by name."""
+    return {path.stem: path for path in sorted(config_directory().glob("*.yaml"))}
+
+
+def find_config(name_or_path: str) -> Path:
+    """The file of a shipped configuration's name, or of a path; raises `ConfigError` with the names there are."""
+    shipped = shipped_configs()
+    if name_or_path in shipped:
+        return shipped[name_or_path]
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    raise ConfigError(f"--config {name_or_path}: neither a file nor a shipped configuration ({', '.join(shipped)})")
+
+
+def config_for(dataset: str, name_or_path: str | None, overrides: Sequence[str]) -> RunConfig:
+    """The configuration that a command asks for; without one, the shipped configuration named after the data set."""
+    return load_config(find_config(name_or_path or dataset), overrides)
+
+
+def dump_config(config: RunConfig) -> str:
+    """Every setting as YAML, readable by `load_config`."""
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+
+
+def copy_config(name_or_path: str, target: Path) -> None:
+    """Copy a configuration to a new file; an existing one is an `InputError`."""
+    if target.exists():
+        raise InputError(f"{target}: exists already; name another file")
+    write_text(target, find_config(name_or_path).read_text(encoding="utf-8"))
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a configuration file and apply `key=value` overrides, each a dotted path and a YAML value.
+
+    What neither names keeps its default. A mapping that names another variant (`name: ...`) replaces its branch; any
+    other mapping changes only the keys that it holds. Raises one `ConfigError` that lists every problem.
+    """
+    tree = RunConfig().model_dump()
+    sources: dict[str, str] = {}
+    if path is not None:
+        content = read_yaml(path)
+        if not isinstance(content, dict | None):
+            raise ConfigError(f"{path}: must hold a mapping of settings, got {content!r}")
+        tree = _merge(tree, content or {})
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not all(key.split(".")):
+            raise ConfigError(f"--set {override}: must be key=value, for example --set training.epochs=100")
+        sources[key] = "--set"
+        tree = _merge(tree, _nested(key.split("."), parse_yaml(value, f"--set {key}")))
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        problems = [_explain(detail, path, sources) for detail in error.errors()]
+        raise ConfigError("\n".join(problems)) from None
+
+
+def _nested(keys: Sequence[str], value: Any) -> dict[str, Any]:
+    for key in reversed(keys):
+        value = {key: value}
+    return dict(value)
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        same_variant = isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) == old.get("name")
+        merged[key] = _merge(old, value) if same_variant and old is not None else value
+    return merged
+
+
+def _explain(detail: ErrorDetails, path: Path | None, sources: Mapping[str, str]) -> str:
+    variants = {"plain", "sharpness_aware"}
+    key = ".".join(str(part) for part in detail["loc"] if part not in variants)
+    source = next((name for start, name in sources.items() if key.startswith(start)), None) or path or "configuration"
+    message = "no such setting" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
+    line = f"{sources.get(key, source)}: {key}: {message}, got {detail['input']!r}"
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, list(setting_keys()), n=1, cutoff=0.0)
+        line += f"; the nearest setting is {near[0]}"
+    return line
+
+
+def setting_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[str]:
+    """The dotted name of every setting there is, all variants included."""
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        branches = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        for branch in branches:
+            yield from setting_keys(branch, f"{prefix}{name}.")
+        if not branches:
+            yield f"{prefix}{name}"

@@ -1,0 +1,216 @@
+"""Fingerprint of a data set and the plans that nnU-Net's own planner makes from it (Isensee et al., 2021).
+
+nnU-Net reads no image and writes nothing outside a temporary folder here: our arrays go in, in the order that its readers
+would give ((z, y, x) of the canonical orientation), and plans come out. Of all that it needs only numbers, so networks whose
+memory it estimates are made without their weights.
+"""
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
+from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
+
+from uumamba.core.errors import InputError
+from uumamba.core.files import read_json, write_json
+from uumamba.core.labels import LabelSet
+from uumamba.data.plan import Channel, IntensityStatistics, Plan
+from uumamba.imaging.grid import require_same_grid
+from uumamba.imaging.image import Image
+from uumamba.imaging.orientation import to_canonical
+
+FOREGROUND_SAMPLES = 100_000_000
+"""Foreground voxels that nnU-Net draws from all cases together for the intensity statistics."""
+
+_NORMALIZATIONS: dict[str, Literal["z-score", "ct", "none"]] = {
+    "ZScoreNormalization": "z-score",
+    "CTNormalization": "ct",
+    "NoNormalization": "none",
+}
+
+
+@dataclass(frozen=True)
+class CaseFingerprint:
+    """What the plans need of one case. Sizes are (z, y, x) of the canonical orientation.
+
+    `shape` is the size after cropping to nonzero voxels, `relative_size` that volume over the whole in (0, 1], and
+    `intensities` (channels, samples) float32 foreground intensities, (channels, 0) if nothing is labelled.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    intensities: np.ndarray
+    relative_size: float
+
+
+def samples_per_case(cases: int, total: int = FOREGROUND_SAMPLES) -> int:
+    """How many foreground voxels to draw from each of `cases` cases, as nnU-Net does."""
+    return total // cases
+
+
+def fingerprint_case(images: Sequence[Image], label_map: Image, *, samples: int) -> CaseFingerprint:
+    """The fingerprint of one case: one image per channel and the reference, all on one grid (else `InputError`).
+
+    `samples` foreground voxels are drawn with replacement and a fixed seed, so that all cases weigh the same.
+    """
+    for image in images:
+        require_same_grid(image, label_map, "image", "label map")
+    canonical = [to_canonical(image)[0] for image in images]
+    data = np.stack([image.data.T for image in canonical]).astype(np.float32)
+    labels = to_canonical(label_map)[0].data.T[None].astype(np.int32)
+    cropped, labels, _ = crop_to_nonzero(data, labels)
+    intensities, _ = DatasetFingerprintExtractor.collect_foreground_intensities(labels, cropped, num_samples=samples)
+    x, y, z = canonical[0].spacing_mm
+    return CaseFingerprint(
+        shape=cropped.shape[1:],
+        spacing_mm=(z, y, x),
+        intensities=np.asarray(intensities, dtype=np.float32),
+        relative_size=cropped[0].size / data[0].size,
+    )
+
+
+def plan_dataset(
+    cases: Sequence[CaseFingerprint],
+    folder: Path,
+    *,
+    dataset: str,
+    labels: LabelSet,
+    channels: Sequence[str],
+    memory_target_gb: float = 8.0,
+) -> dict[str, Plan]:
+    """Plans "2d" and "3d_fullres" (the latter only if images have more than one slice) by nnU-Net's default planner.
+
+    Writes nnU-Net's `plans.json`, `dataset_fingerprint.json` and `dataset.json` into `folder`. A channel is clipped and
+    standardised as CT if its name is "CT" and standardised per image otherwise. Raises `InputError` if there are no cases,
+    no labelled voxels, or a channel's name is a CT's but not "CT".
+    """
+    _check_channels(channels)
+    fingerprint = _dataset_fingerprint(cases, channels)
+    description = {
+        "channel_names": {str(number): name for number, name in enumerate(channels)},
+        "labels": {name: number for number, name in enumerate(labels.names)} | ({} if labels.ignore is None else {"ignore": labels.ignore}),
+        "numTraining": len(cases),
+        "file_ending": ".nii.gz",
+        "overwrite_image_reader_writer": "SimpleITKIO",
+    }
+    plans = _run_planner(fingerprint, description, f"Dataset001_{dataset}", memory_target_gb)
+    write_json(folder / "dataset_fingerprint.json", fingerprint)
+    write_json(folder / "dataset.json", description)
+    write_json(folder / "plans.json", plans)
+    return {
+        configuration: _read_configuration(plans, configuration, dataset=dataset, labels=labels, channels=channels)
+        for configuration in ("2d", "3d_fullres")
+        if configuration in plans["configurations"]
+    }
+
+
+def _check_channels(channels: Sequence[str]) -> None:
+    for name in channels:
+        if name.casefold().startswith("ct") and name.casefold() != "ct":
+            raise InputError(f"channel {name!r}: only the exact name 'CT' is normalised as CT, {name!r} would be as MRI; call it 'CT'")
+
+
+def _dataset_fingerprint(cases: Sequence[CaseFingerprint], channels: Sequence[str]) -> dict[str, Any]:
+    """The cases together, as nnU-Net's `dataset_fingerprint.json` holds them."""
+    if not any(case.intensities.shape[1] for case in cases):
+        raise InputError(f"none of the {len(cases)} training cases has a labelled voxel; check that references belong to images")
+    return {
+        "spacings": [list(case.spacing_mm) for case in cases],
+        "shapes_after_crop": [list(case.shape) for case in cases],
+        "foreground_intensity_properties_per_channel": {
+            str(channel): _statistics(np.concatenate([case.intensities[channel] for case in cases]))
+            for channel in range(len(channels))
+        },
+        "median_relative_size_after_cropping": float(np.median([case.relative_size for case in cases])),
+    }
+
+
+def _statistics(intensities: np.ndarray) -> dict[str, float]:
+    low, median, high = np.percentile(intensities, (0.5, 50.0, 99.5))
+    values = {
+        "mean": np.mean(intensities),
+        "median": median,
+        "std": np.std(intensities),
+        "min": np.min(intensities),
+        "max": np.max(intensities),
+        "percentile_99_5": high,
+        "percentile_00_5": low,
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+def _run_planner(fingerprint: dict[str, Any], description: dict[str, Any], name: str, memory_target_gb: float) -> dict[str, Any]:
+    """nnU-Net's plans for a fingerprint; its files live in a temporary folder, its messages are dropped."""
+    listed = description | {"dataset": {"case": {"images": ["case.nii.gz"], "label": "case.nii.gz"}}}
+    with tempfile.TemporaryDirectory() as temporary, _nnunet_folders(Path(temporary)) as (raw, preprocessed):
+        write_json(raw / name / "dataset.json", listed)
+        write_json(preprocessed / name / "dataset_fingerprint.json", fingerprint)
+        with redirect_stdout(io.StringIO()), torch.device("meta"):
+            planner = ExperimentPlanner(name, gpu_memory_target_in_gb=memory_target_gb)
+            planner.plan_experiment()
+        plans: dict[str, Any] = read_json(preprocessed / name / f"{planner.plans_identifier}.json")
+    return plans
+
+
+@contextmanager
+def _nnunet_folders(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Let nnU-Net's environment variables point into `folder`; put the user's back afterwards."""
+    raw, preprocessed = folder / "raw", folder / "preprocessed"
+    ours = {"nnUNet_raw": str(raw), "nnUNet_preprocessed": str(preprocessed), "nnUNet_n_proc_DA": str(torch.get_num_threads())}
+    before = {key: os.environ.get(key) for key in ours}
+    os.environ.update(ours)
+    try:
+        yield raw, preprocessed
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+def _read_configuration(
+    plans: dict[str, Any], configuration: str, *, dataset: str, labels: LabelSet, channels: Sequence[str]
+) -> Plan:
+    """One configuration of nnU-Net's plans as a `Plan`; nnU-Net's axes count (z, y, x), ours (x, y, z)."""
+    found = plans["configurations"][configuration]
+    network = found["architecture"]["arch_kwargs"]
+    leading = 3 - len(found["spacing"])
+    shape = [*plans["original_median_shape_after_transp"][:leading], *found["median_image_size_in_voxels"]]
+    statistics = plans["foreground_intensity_properties_per_channel"]
+    return Plan.model_validate(
+        {
+            "dataset": dataset,
+            "configuration": configuration,
+            "labels": labels,
+            "channels": [
+                Channel(
+                    name=name,
+                    normalization=_NORMALIZATIONS[found["normalization_schemes"][number]],
+                    mask_for_normalization=found["use_mask_for_norm"][number],
+                    statistics=IntensityStatistics(**statistics[str(number)]),
+                )
+                for number, name in enumerate(channels)
+            ],
+            "axes": [2 - axis for axis in plans["transpose_forward"]],
+            "spacing_mm": [*plans["original_median_spacing_after_transp"][:leading], *found["spacing"]],
+            "median_shape": [round(size) for size in shape],
+            "patch_size": found["patch_size"],
+            "batch_size": found["batch_size"],
+            "features": network["features_per_stage"],
+            "kernels": network["kernel_sizes"],
+            "strides": network["strides"],
+            "blocks_encoder": network["n_conv_per_stage"],
+            "blocks_decoder": network["n_conv_per_stage_decoder"],
+            "batch_dice": found["batch_dice"],
+        }
+    )

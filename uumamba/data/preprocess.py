@@ -1,0 +1,139 @@
+"""From an image to what the network sees, and from its logits back to the image's own grid.
+
+Reorient, crop to nonzero, normalise, resample: the voxels are those of nnU-Net's `DefaultPreprocessor`, made by its functions.
+The inverse resamples one class after the other, so that memory does not grow with their number.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
+from nnunetv2.preprocessing.normalization.default_normalization_schemes import (
+    CTNormalization,
+    NoNormalization,
+    ZScoreNormalization,
+)
+from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg_to_shape
+
+from uumamba.core.settings import Settings
+from uumamba.data.plan import Plan
+from uumamba.imaging.grid import require_same_grid
+from uumamba.imaging.image import Image
+from uumamba.imaging.orientation import Orientation, from_canonical, to_canonical
+
+_NORMALIZERS = {"z-score": ZScoreNormalization, "ct": CTNormalization, "none": NoNormalization}
+_ORDER_IMAGE, _ORDER_LABELS, _ORDER_LOGITS, _ORDER_BETWEEN_SLICES = 3, 1, 1, 0
+
+
+class Geometry(Settings):
+    """What preprocessing did to a grid, enough to undo it. All but `orientation` is in network axis order.
+
+    `crop` holds a half-open range of voxels per axis; `spacing_mm` is the image's own.
+    """
+
+    orientation: Orientation
+    spacing_mm: tuple[float, float, float]
+    shape_before_crop: tuple[int, int, int]
+    crop: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+    @property
+    def shape_after_crop(self) -> tuple[int, int, int]:
+        """Size before resampling."""
+        x, y, z = (stop - start for start, stop in self.crop)
+        return x, y, z
+
+
+@dataclass(frozen=True)
+class PreprocessedCase:
+    """An image as the network sees it: `data` float32 (channel, *network axes), `labels` int16 (1, *network axes) or None."""
+
+    data: np.ndarray
+    labels: np.ndarray | None
+    geometry: Geometry
+
+
+def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None = None) -> PreprocessedCase:
+    """Preprocess one case: one image per channel of the plan, and its reference if there is one.
+
+    All must be on one grid (else `InputError`). With the configuration "2d" slices keep their own distance.
+    """
+    for other in (*images[1:], *([] if label_map is None else [label_map])):
+        require_same_grid(images[0], other, "image", "label map" if other is label_map else "another channel")
+    canonical, orientation = to_canonical(images[0])
+    channels = [canonical, *(to_canonical(image)[0] for image in images[1:])]
+    data = np.stack([channel.data.transpose(plan.axes) for channel in channels]).astype(np.float32, copy=False)
+    reference = None if label_map is None else to_canonical(label_map)[0].data.transpose(plan.axes)[None].astype(np.int16)
+    shape_before_crop = data.shape[1:]
+    data, labels, crop = crop_to_nonzero(data, reference)
+    geometry = Geometry(
+        orientation=orientation,
+        spacing_mm=tuple(canonical.spacing_mm[axis] for axis in plan.axes),
+        shape_before_crop=shape_before_crop,
+        crop=crop,
+    )
+    for channel, values in zip(plan.channels, data, strict=True):
+        normalizer = _NORMALIZERS[channel.normalization](channel.mask_for_normalization, channel.statistics.model_dump())
+        values[...] = normalizer.run(values, labels[0])
+    data = _to_plan_grid(data, geometry, plan, is_seg=False, order=_ORDER_IMAGE)
+    if reference is None:
+        return PreprocessedCase(data, None, geometry)
+    labels = _to_plan_grid(labels, geometry, plan, is_seg=True, order=_ORDER_LABELS)
+    return PreprocessedCase(data, np.maximum(labels, 0), geometry)
+
+
+def restore_labels(logits: np.ndarray, geometry: Geometry, plan: Plan) -> np.ndarray:
+    """The label map (uint8) on the original image's axes and grid from `logits` (classes, *network axes) float.
+
+    Logits are resampled linearly in plane and by the nearest slice between thick slices; ties go to the lower number.
+    Voxels that preprocessing cropped away are background.
+    """
+    return _restore(logits.astype(np.float32, copy=False), geometry, plan)
+
+
+def restore_label_map(labels: np.ndarray, geometry: Geometry, plan: Plan) -> np.ndarray:
+    """As `restore_labels` for a label map (*network axes) of integers below `plan.labels.classes`."""
+    return _restore(((labels == number).astype(np.float32) for number in range(plan.labels.classes)), geometry, plan)
+
+
+def _restore(scores: Iterable[np.ndarray], geometry: Geometry, plan: Plan) -> np.ndarray:
+    """The class with the highest score at each voxel; `scores` gives one float32 map per class."""
+    best = np.full(geometry.shape_after_crop, -np.inf, dtype=np.float32)
+    winner = np.zeros(geometry.shape_after_crop, dtype=np.uint8)
+    for number, score in enumerate(scores):
+        resampled = resample_data_or_seg_to_shape(
+            score[None],
+            geometry.shape_after_crop,
+            _plan_spacing(geometry, plan),
+            geometry.spacing_mm,
+            is_seg=False,
+            order=_ORDER_LOGITS,
+            order_z=_ORDER_BETWEEN_SLICES,
+            force_separate_z=None,
+        )[0]
+        higher = resampled > best
+        winner[higher] = number
+        np.maximum(best, resampled, out=best)
+    whole = np.zeros(geometry.shape_before_crop, dtype=np.uint8)
+    whole[tuple(slice(*bounds) for bounds in geometry.crop)] = winner
+    return np.ascontiguousarray(from_canonical(whole.transpose(np.argsort(plan.axes)), geometry.orientation))
+
+
+def _to_plan_grid(data: np.ndarray, geometry: Geometry, plan: Plan, *, is_seg: bool, order: int) -> np.ndarray:
+    spacing = _plan_spacing(geometry, plan)
+    resampled: np.ndarray = resample_data_or_seg_to_shape(
+        data,
+        compute_new_shape(data.shape[1:], geometry.spacing_mm, spacing),
+        geometry.spacing_mm,
+        spacing,
+        is_seg=is_seg,
+        order=order,
+        order_z=_ORDER_BETWEEN_SLICES,
+        force_separate_z=None,
+    )
+    return resampled
+
+
+def _plan_spacing(geometry: Geometry, plan: Plan) -> tuple[float, float, float]:
+    """The spacing to resample to; a 2D network's slices keep their own distance."""
+    return plan.spacing_mm if plan.spatial_dims == 3 else (geometry.spacing_mm[0], *plan.spacing_mm[1:])

@@ -1,0 +1,59 @@
+"""Folds by patient: what is learned from one image of a person is never tested on another of the same person."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from uumamba.core.errors import InputError
+from uumamba.core.files import read_json, write_json
+from uumamba.core.seeding import derive_generator
+from uumamba.core.settings import Settings
+from uumamba.data.case import Case, require_distinct_names
+
+
+class Fold(Settings):
+    """Names of the cases to train on and to validate on, each sorted."""
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+
+def patient_folds(cases: Iterable[Case], *, folds: int = 5, seed: int) -> tuple[Fold, ...]:
+    """Cross-validation folds, stratified by the detail "group" where cases have it.
+
+    Each case is validated in exactly one fold; all cases of a patient in the same. Numbers of patients differ by at most
+    one between folds, and so do those of each group. The result depends on names, groups and seed only, not on the order
+    of `cases`. Raises `InputError` if there are fewer patients than folds, or fewer than two folds.
+    """
+    ordered = sorted(cases, key=lambda case: case.name)
+    require_distinct_names(ordered)
+    group_of = {case.patient: str(case.details.get("group")) for case in reversed(ordered)}
+    if not 2 <= folds <= len(group_of):
+        raise InputError(f"{folds} folds need at least 2 folds and as many patients, got {len(group_of)} patients; choose fewer folds")
+    members: dict[str, list[str]] = defaultdict(list)
+    for patient in sorted(group_of):
+        members[group_of[patient]].append(patient)
+    dealt = [patient for group in sorted(members) for patient in derive_generator(seed, "folds", group).permutation(members[group])]
+    fold_of = {str(patient): number % folds for number, patient in enumerate(dealt)}
+    return tuple(
+        Fold(
+            training=tuple(case.name for case in ordered if fold_of[case.patient] != number),
+            validation=tuple(case.name for case in ordered if fold_of[case.patient] == number),
+        )
+        for number in range(folds)
+    )
+
+
+def write_folds(path: Path, folds: Iterable[Fold]) -> None:
+    """Write folds as JSON."""
+    write_json(path, [fold.model_dump() for fold in folds])
+
+
+def read_folds(path: Path) -> tuple[Fold, ...]:
+    """Read folds; raises `InputError` if the file is missing or holds something else."""
+    try:
+        return TypeAdapter(tuple[Fold, ...]).validate_python(read_json(path))
+    except ValidationError:
+        raise InputError(f"{path}: not a list of folds with `training` and `validation`; run `uumamba preprocess` again") from None

@@ -1,0 +1,199 @@
+"""The bundle: one safetensors file with a trained network and all that is needed to use it and to judge it.
+
+The tensors are the network's state. The header's metadata is text: `format`, `format_version`, one JSON value for each
+field of `BundleDescription`, and `model_card`, the same in Markdown for people. Nothing in it is ever executed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import JsonValue, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.files import atomic, hash_file
+from uumamba.core.labels import LabelSet
+from uumamba.core.settings import Settings
+from uumamba.data.plan import Plan
+from uumamba.inference.model_card import write_model_card
+from uumamba.models.topology import Topology
+from uumamba.models.umamba import NetworkSettings
+
+BUNDLE_NAME = "model.safetensors"
+"""The bundle's name inside a run directory; elsewhere a bundle may have any name."""
+
+FORMAT = "uumamba-bundle"
+FORMAT_VERSION = 1
+
+
+class TrainingRecord(Settings):
+    """How the weights came about: enough to find the run again and to see which data they saw.
+
+    `case_hashes` are the hashes of the training cases' preprocessed or raw data by case name; `scores` are mean Dice (or
+    other numbers) by name, None where there is no number; `configuration` is the resolved configuration of the run.
+    """
+
+    seed: int | None = None
+    epochs: int | None = None
+    fold: int | str | None = None
+    case_hashes: dict[str, str] = {}
+    scores: dict[str, float | None] = {}
+    configuration: dict[str, JsonValue] = {}
+
+
+class BundleDescription(Settings):
+    """What a bundle says of its weights.
+
+    `mirrored_axes` are the canonical image axes (0 = x, 1 = y, 2 = z) along which inference may mirror. `preprocessing`
+    holds what the plan does not: for instance which program and version resampled the training data. `licence` and
+    `citation` are those of the training data.
+    """
+
+    plan: Plan
+    network: NetworkSettings
+    mirrored_axes: tuple[int, ...] = ()
+    preprocessing: dict[str, JsonValue] = {}
+    training: TrainingRecord = TrainingRecord()
+    versions: dict[str, str] = {}
+    licence: str = "unknown"
+    citation: str = ""
+    limitations: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> LabelSet:
+        """The structures that the network tells apart."""
+        return self.plan.labels
+
+    @property
+    def model_card(self) -> str:
+        """The description for people, in Markdown."""
+        return write_model_card(
+            plan=self.plan,
+            network=self.network.model_dump(mode="json"),
+            training=self.training.model_dump(mode="json"),
+            versions=self.versions,
+            licence=self.licence,
+            citation=self.citation,
+            limitations=self.limitations,
+        )
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory: its description, its tensors on the CPU, the file and the SHA-256 of its bytes."""
+
+    description: BundleDescription
+    state: Mapping[str, Tensor]
+    path: Path
+    sha256: str
+
+
+def write_bundle(path: Path, *, state: Mapping[str, Tensor], description: BundleDescription) -> None:
+    """Write a bundle atomically; floating-point tensors are kept as float32.
+
+    Raises `UumambaError`, and writes nothing, if a weight is not finite.
+    """
+    tensors = {name: _stored(tensor) for name, tensor in state.items()}
+    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise UumambaError(f"{path}: not written, {len(broken)} tensors hold NaN or infinity: {_some(broken)}")
+    fields = {name: json.dumps(value) for name, value in description.model_dump(mode="json").items()}
+    header = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **fields, "model_card": description.model_card}
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, metadata=header)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle, or that of a run directory.
+
+    Raises `InputError` if there is none, if the file is no safetensors file or is cut, if it was not written by
+    `write_bundle`, or if a newer program wrote it. No file is ever unpickled.
+    """
+    file = find_bundle(path)
+    try:
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            header = opened.metadata() or {}
+            state = {name: opened.get_tensor(name) for name in list(opened.keys())}
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{file}: not a readable safetensors file ({error}); copy the bundle again, or turn another program's "
+            "checkpoint into one with `uumamba import`"
+        ) from None
+    return Bundle(_describe(header, file), state, file, hash_file(file))
+
+
+def find_bundle(path: Path) -> Path:
+    """The bundle's file: `path` itself, or `model.safetensors` in it if it is a folder; else `InputError`."""
+    file = path / BUNDLE_NAME if path.is_dir() else path
+    if file.is_file():
+        return file
+    if path.is_dir():
+        raise InputError(f"{path}: no {BUNDLE_NAME} in this folder; give a finished run's folder or a bundle file")
+    raise InputError(f"{path}: no such file or folder; give a bundle (.safetensors) or a finished run's folder")
+
+
+def topology_of(plan: Plan) -> Topology:
+    """The part of a plan that a network is built from."""
+    return Topology(**{name: getattr(plan, name) for name in Topology.__dataclass_fields__})
+
+
+def build_network(bundle: Bundle) -> nn.Module:
+    """The bundle's network on the CPU with its weights, in evaluation mode.
+
+    Raises `InputError` with the names if tensors are missing, superfluous or of another shape.
+    """
+    plan = bundle.description.plan
+    network = bundle.description.network.build(
+        topology_of(plan), input_channels=len(plan.channels), classes=plan.labels.classes, deep_supervision=False
+    )
+    expected = network.state_dict()
+    missing = sorted(expected.keys() - bundle.state.keys())
+    superfluous = sorted(bundle.state.keys() - expected.keys())
+    reshaped = [name for name in expected.keys() & bundle.state.keys() if expected[name].shape != bundle.state[name].shape]
+    if missing or superfluous or reshaped:
+        raise InputError(
+            f"{bundle.path}: its tensors do not fit its own description: missing {_some(missing)}; superfluous "
+            f"{_some(superfluous)}; of another shape {_some(sorted(reshaped))}; write the bundle again from its run"
+        )
+    network.load_state_dict(dict(bundle.state))
+    return network.eval()
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    """A copy of its own on the CPU: safetensors refuses tensors that share memory."""
+    kept = tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else None)
+    return kept.clone(memory_format=torch.contiguous_format)
+
+
+def _describe(header: Mapping[str, str], file: Path) -> BundleDescription:
+    if header.get("format") != FORMAT:
+        raise InputError(
+            f"{file}: a safetensors file, but no uumamba bundle (format {header.get('format')!r}, must be {FORMAT!r}); "
+            f"give the {BUNDLE_NAME} of a finished run"
+        )
+    version = header.get("format_version", "")
+    if not version.isdecimal() or int(version) > FORMAT_VERSION:
+        raise InputError(
+            f"{file}: bundle format {version!r}, this program reads up to {FORMAT_VERSION}; install a newer uumamba"
+        )
+    try:
+        fields = {name: json.loads(header[name]) for name in BundleDescription.model_fields if name in header}
+        return BundleDescription.model_validate(fields)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}: its header is broken ({error}); write the bundle again from its run") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{file}: its header is not understood: {where}: {first['msg']}; write the bundle again from its run"
+        ) from None
+
+
+def _some(names: list[str], limit: int = 3) -> str:
+    shown = ", ".join(names[:limit]) or "none"
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -1,0 +1,54 @@
+"""The model card that travels in a bundle."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from uumamba.data.plan import Plan
+
+_LIMITATIONS = (
+    "Research use only: not a medical device, not for diagnosis or treatment. A person must look at every result.",
+    "Other scanners, sequences, views, diseases and patients than those of the training data may fail without a sign.",
+)
+
+
+def write_model_card(
+    *,
+    plan: Plan,
+    network: Mapping[str, Any],
+    training: Mapping[str, Any],
+    versions: Mapping[str, str],
+    licence: str,
+    citation: str,
+    limitations: Sequence[str],
+) -> str:
+    """A model card in Markdown: intended use, input and output, training data, scores, limitations, versions.
+
+    `network` and `training` are the JSON values of the network's settings and of the training record.
+    """
+    structures = ", ".join(f"{number} {name}" for name, number in plan.labels.structures.items())
+    spacing = " x ".join(f"{value:g}" for value in plan.spacing_mm)
+    patch = " x ".join(str(size) for size in plan.patch_size)
+    sections = [
+        ("Intended use", [f"Research use only: {structures} in images like those of {plan.dataset}."]),
+        (
+            "Input and output",
+            [
+                f"Channels: {', '.join(f'{channel.name} ({channel.normalization})' for channel in plan.channels)}.",
+                f"Plan {plan.configuration}: spacing {spacing} mm (network axis order), patch {patch}.",
+                f"Output: a label map on the input's own grid; 0 background, {structures}.",
+            ],
+        ),
+        ("Network", [f"{key}: {value}" for key, value in network.items()]),
+        ("Training data", [f"{plan.dataset}, {len(training['case_hashes']) or 'unknown number of'} cases.",
+                           f"Licence of the data: {licence}", f"Cite: {citation or 'unknown'}"]),
+        ("Training", [f"{key}: {training[key]}" for key in ("seed", "epochs", "fold") if training[key] is not None]),
+        ("Scores", [f"{name}: {_score(value)}" for name, value in training["scores"].items()] or ["Not evaluated."]),
+        ("Limitations", [*_LIMITATIONS, *limitations]),
+        ("Versions", [f"{name} {version}" for name, version in versions.items()]),
+    ]  # fmt: skip
+    body = [f"## {title}\n\n" + "\n".join(f"* {line}" for line in lines) for title, lines in sections if lines]
+    return "\n\n".join([f"# {plan.dataset} {plan.configuration}, {network.get('name', 'network')}", *body]) + "\n"
+
+
+def _score(value: float | None) -> str:
+    return "no value" if value is None else f"{value:.4f}"

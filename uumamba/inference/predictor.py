@@ -1,0 +1,116 @@
+"""From a case's images to its label map, with one trained network or several."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from uumamba.core.errors import InputError
+from uumamba.core.files import hash_json
+from uumamba.core.settings import Settings
+from uumamba.data.plan import Plan
+from uumamba.data.preprocess import preprocess_image, restore_labels
+from uumamba.imaging.image import Image
+from uumamba.inference.bundle import Bundle, build_network
+from uumamba.inference.sliding_window import predict_logits
+
+_AGREED = ("labels", "channels", "configuration", "axes", "spacing_mm")
+_SLICES_AT_ONCE = 8
+
+
+class Predictor:
+    """Networks that are loaded once and applied to any number of cases.
+
+    `overlap` and `batch_size` as in `predict_logits`; without `batch_size` it is one 3D window or eight slices. With
+    `mirror` the logits are averaged over the flips that the bundle allows, which takes 2^axes times as long. Several
+    bundles are an ensemble: the mean of their logits, as nnU-Net averages folds.
+    Raises `InputError` if there is no bundle, if they preprocess differently or name their structures differently.
+    """
+
+    def __init__(
+        self,
+        bundles: Sequence[Bundle],
+        *,
+        device: torch.device | str = "cpu",
+        overlap: float = 0.5,
+        mirror: bool = False,
+        batch_size: int | None = None,
+    ) -> None:
+        _require_agreement(bundles)
+        self.device = torch.device(device)
+        self.plan = bundles[0].description.plan
+        self.labels = self.plan.labels
+        self.overlap, self.mirror, self.batch_size = overlap, mirror, batch_size
+        self._members = [(bundle.description, build_network(bundle).to(self.device)) for bundle in bundles]
+        self._hashes = sorted(bundle.sha256 for bundle in bundles)
+
+    @property
+    def sha256(self) -> str:
+        """The same for predictors that give the same label maps: from the bundles' bytes, `overlap` and `mirror`."""
+        return hash_json({"bundles": self._hashes, "overlap": self.overlap, "mirror": self.mirror})
+
+    def predict(self, images: Sequence[Image]) -> np.ndarray:
+        """The label map, uint8 (x, y, z), on the grid of the case's images, one image for each channel of the plan.
+
+        Raises `InputError` if there are more or fewer images than channels, or if their grids differ.
+        """
+        if len(images) != len(self.plan.channels):
+            names = ", ".join(channel.name for channel in self.plan.channels)
+            raise InputError(f"the model takes {len(self.plan.channels)} image(s) per case ({names}), got {len(images)}")
+        prepared = preprocess_image(images, self.plan)
+        logits = self.predict_logits(torch.from_numpy(prepared.data))
+        return restore_labels(logits.cpu().numpy(), prepared.geometry, self.plan)
+
+    def predict_logits(self, data: Tensor) -> Tensor:
+        """Mean logits of all networks, float32 `(classes, *3D network axes)`, of preprocessed `data` of such axes."""
+        total: Tensor | None = None
+        for description, network in self._members:
+            plan = description.plan
+            logits = predict_logits(
+                network,
+                data,
+                patch_size=plan.patch_size,
+                overlap=self.overlap,
+                mirror_axes=patch_axes(plan, description.mirrored_axes) if self.mirror else (),
+                batch_size=self.batch_size or (_SLICES_AT_ONCE if plan.spatial_dims == 2 else 1),
+                device=self.device,
+            )
+            total = logits if total is None else total.add_(logits)
+        if total is None:
+            raise InputError("a predictor needs at least one bundle")
+        return total.div_(len(self._members))
+
+
+class InferenceSettings(Settings):
+    """How images are predicted: fraction of overlap between windows, mirroring, windows in a forward pass."""
+
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    mirror: bool = False
+    batch_size: PositiveInt | None = None
+
+    def build(self, bundles: Sequence[Bundle], *, device: torch.device | str = "cpu") -> Predictor:
+        """A predictor with these settings."""
+        return Predictor(bundles, device=device, **self.model_dump())
+
+
+def patch_axes(plan: Plan, image_axes: Sequence[int]) -> tuple[int, ...]:
+    """Indices into `plan.patch_size` of canonical image axes (0 = x, 1 = y, 2 = z); axes that no patch has are left out."""
+    seen = plan.axes[-plan.spatial_dims :]
+    return tuple(index for index, axis in enumerate(seen) if axis in image_axes)
+
+
+def _require_agreement(bundles: Sequence[Bundle]) -> None:
+    if not bundles:
+        raise InputError("a predictor needs at least one bundle; give a bundle or a finished run's folder")
+    first, *others = bundles
+    for other in others:
+        for name in _AGREED:
+            ours, theirs = getattr(first.description.plan, name), getattr(other.description.plan, name)
+            if ours != theirs:
+                raise InputError(
+                    f"{first.path} and {other.path} cannot be averaged: their plans differ in {name} ({ours} and {theirs}); "
+                    "give bundles of one data set and one configuration, or predict with each alone"
+                )

@@ -1,0 +1,200 @@
+"""The selective scan in a few large tensor operations: chunks of the sequence side by side, states in small blocks.
+
+The sequence is cut into chunks that are scanned together, so that every step is one operation on a large tensor. A first
+sweep finds each chunk's last state from zero, the states are carried from chunk to chunk, a second sweep does the work
+from the right starts. Sweeps go block by block of a few steps: only one block of states exists at a time, and the
+backward pass recomputes it from the state at the block's start. Every decay is computed from its own
+exponent, `exp(delta A)`, never as a quotient of products, so nothing overflows on long decay.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn import functional as F
+
+from uumamba.scan.inputs import ScanInputs
+
+# Elements per step and per block of states: on a CPU a step outweighs its dispatch and a block stays in the cache.
+_CPU_STEP, _CPU_BLOCK = 1 << 14, 1 << 18
+_GPU_STEP, _GPU_BLOCK = 1 << 22, 1 << 26
+# exp(x) is computed as exp2(x log2 e): torch's exp2 is three times as fast on a CPU, and as exact.
+_LOG2_E, _LN_2 = math.log2(math.e), math.log(2)
+
+
+def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why this backend cannot run there; plain torch runs everywhere."""
+    del device, dtype
+    return None
+
+
+def run(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
+    """Scan; gives the output (b, d, l) and the last state (b, d, n)."""
+    batch, channels, length = inputs.u.shape
+    groups, state = inputs.B.shape[1:3]
+    sizes = _sizes(length, batch * channels * state, inputs.u.device)
+    delta = inputs.step_sizes()
+
+    def by_step(x: Tensor) -> Tensor:
+        """(b, g, rows, l) to (step in chunk, b, chunk, g, rows); steps after the end change nothing, being zero."""
+        padded = F.pad(x, (0, sizes.chunks * sizes.steps - length))
+        cut = padded.unflatten(-1, (sizes.chunks, sizes.steps))
+        return cut.permute(4, 0, 3, 1, 2).contiguous()
+
+    def grouped(x: Tensor) -> Tensor:
+        """(b, d, l) to (b, g, d in group, l)."""
+        return x.unflatten(1, (groups, channels // groups))
+
+    A = (inputs.A * _LOG2_E).unflatten(0, (groups, channels // groups)).transpose(1, 2).contiguous()
+    y, last_state = _Scan.apply(
+        by_step(grouped(delta)), by_step(grouped(delta * inputs.u)), A, by_step(inputs.B), by_step(inputs.C), sizes.block
+    )
+    y = y.permute(1, 3, 4, 2, 0).reshape(batch, channels, -1)[..., :length]
+    return inputs.finish(y), last_state.transpose(2, 3).reshape(batch, channels, state)
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    chunks: int
+    steps: int
+    block: int
+
+
+def _sizes(length: int, width: int, device: torch.device) -> _Sizes:
+    """Number of chunks, steps per chunk and steps per block for a state of `width` elements."""
+    step_elements, block_elements = (_CPU_STEP, _CPU_BLOCK) if device.type == "cpu" else (_GPU_STEP, _GPU_BLOCK)
+    chunks = max(1, min(step_elements // width, math.isqrt(length)))
+    steps = math.ceil(length / chunks)
+    chunks = math.ceil(length / steps)
+    block = max(1, min(block_elements // (chunks * width), steps))
+    return _Sizes(chunks, steps, block)
+
+
+class _States:
+    """Room for one block of states, and the recurrences on it.
+
+    Axes: step, batch, chunk, group, state n, channel d within the group.
+    """
+
+    def __init__(self, delta: Tensor, A: Tensor, block: int, backward: bool = False) -> None:
+        one_step = (*delta.shape[1:-1], *A.shape[-2:])
+        self.A = A
+        self.decay = delta.new_empty((block, *one_step))
+        self.history = delta.new_empty((block + 1, *one_step))
+        self.adjoint = delta.new_empty((block, *one_step) if backward else 0)
+        self.decay_steps = self.decay.unbind()
+        self.adjoint_steps = self.adjoint.unbind()
+        self.history_steps = self.history.unbind()
+
+    def decays(self, delta: Tensor) -> Tensor:
+        """`exp2(delta A)` of the block's steps."""
+        decay = self.decay[: len(delta)]
+        return torch.mul(delta.unsqueeze(-2), self.A, out=decay).exp2_()
+
+    def forward(self, start: Tensor, delta: Tensor, drive: Tensor, B: Tensor) -> Tensor:
+        """States of a block from the state before it; entry 0 is that state, entry i + 1 the state after step i."""
+        history, decay = self.history_steps, self.decay_steps
+        self.decays(delta)
+        torch.mul(drive.unsqueeze(-2), B.unsqueeze(-1), out=self.history[1 : len(delta) + 1])
+        history[0].copy_(start)
+        for step in range(len(delta)):
+            history[step + 1].addcmul_(decay[step], history[step])
+        return self.history[: len(delta) + 1]
+
+    def backward(self, leaving: Tensor, grad_y: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of the block's states, and of the state before it; needs the block's decays.
+
+        `leaving` is the gradient of the block's last state from everything after the block.
+        """
+        adjoint, decay = self.adjoint_steps, self.decay_steps
+        block = torch.mul(grad_y.unsqueeze(-2), C.unsqueeze(-1), out=self.adjoint[: len(grad_y)])
+        adjoint[len(grad_y) - 1].add_(leaving)
+        for step in range(len(grad_y) - 2, -1, -1):
+            adjoint[step].addcmul_(decay[step + 1], adjoint[step + 1])
+        return block, decay[0] * adjoint[0]
+
+
+def _over_states(states: Tensor, weights: Tensor) -> Tensor:
+    """Sum over n of states (..., n, d) times weights (..., n)."""
+    return torch.matmul(weights.unsqueeze(-2), states).squeeze(-2)
+
+
+def _carry(ends: Tensor, delta: Tensor, A: Tensor, first: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
+    """Carry states over the chunks (axis 1): what enters each chunk, and what leaves the last one.
+
+    `ends` is what leaves each chunk if nothing enters it; `first` enters the first chunk (the last if `reverse`).
+    """
+    decay = torch.exp2(delta.sum(0).unsqueeze(-2) * A)
+    entering = torch.empty_like(ends)
+    order = range(ends.shape[1])
+    for chunk in reversed(order) if reverse else order:
+        entering[:, chunk] = first
+        first = torch.addcmul(ends[:, chunk], decay[:, chunk], first)
+    return entering, first
+
+
+class _Scan(torch.autograd.Function):
+    """The recurrence in steps-first order, with states recomputed in the backward pass.
+
+    `delta` and `drive` (delta u) are (step, batch, chunk, group, d), B and C (step, batch, chunk, group, n), A (group, n,
+    d). Gives y like `drive`, and the last state (batch, group, n, d).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, delta: Tensor, drive: Tensor, A: Tensor, B: Tensor, C: Tensor, block: int
+    ) -> tuple[Tensor, Tensor]:
+        states = _States(delta, A, block)
+        cuts = range(0, len(delta), block)
+        state = torch.zeros_like(states.history[0])
+        if delta.shape[2] > 1:
+            for cut in cuts:
+                here = slice(cut, cut + block)
+                state = states.forward(state, delta[here], drive[here], B[here])[-1]
+            state, _ = _carry(state, delta, A, torch.zeros_like(state[:, 0]), reverse=False)
+        starts = delta.new_empty((len(cuts), *state.shape))
+        y = torch.empty_like(drive)
+        for index, cut in enumerate(cuts):
+            here = slice(cut, cut + block)
+            starts[index] = state
+            history = states.forward(state, delta[here], drive[here], B[here])
+            y[here] = _over_states(history[1:], C[here])
+            state = history[-1]
+        ctx.save_for_backward(delta, drive, A, B, C, starts)
+        ctx.block = block
+        return y, state[:, -1].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad_y: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
+        delta, drive, A, B, C, starts = ctx.saved_tensors
+        block = ctx.block
+        grad_y = grad_y.contiguous()
+        states = _States(delta, A, block, backward=True)
+        cuts = range(0, len(delta), block)
+        leaving = torch.zeros_like(starts[0])
+        leaving[:, -1] = grad_last
+        if delta.shape[2] > 1:
+            local = torch.zeros_like(leaving)
+            for cut in reversed(cuts):
+                here = slice(cut, cut + block)
+                states.decays(delta[here])
+                _, local = states.backward(local, grad_y[here], C[here])
+            leaving, _ = _carry(local, delta, A, grad_last, reverse=True)
+        grads = [torch.empty_like(x) for x in (delta, drive, B, C)]
+        grad_A = torch.zeros_like(A)
+        for index in reversed(range(len(cuts))):
+            here = slice(cuts[index], cuts[index] + block)
+            history = states.forward(starts[index], delta[here], drive[here], B[here])
+            adjoint, leaving = states.backward(leaving, grad_y[here], C[here])
+            decay, room = states.decay[: len(adjoint)], history[1:]
+            by_decay = decay.mul_(history[:-1]).mul_(adjoint)
+            torch.sum(room.mul_(grad_y[here].unsqueeze(-2)), -1, out=grads[3][here])
+            torch.sum(torch.mul(adjoint, drive[here].unsqueeze(-2), out=room), -1, out=grads[2][here])
+            grads[1][here] = _over_states(adjoint, B[here])
+            torch.sum(torch.mul(by_decay, A * _LN_2, out=room), -2, out=grads[0][here])
+            rows = by_decay.mul_(delta[here].unsqueeze(-2)).view(-1, A.numel())
+            grad_A += (rows.new_full((1, len(rows)), _LN_2) @ rows).view_as(A)
+        return grads[0], grads[1], grad_A, grads[2], grads[3], None

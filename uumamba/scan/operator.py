@@ -1,0 +1,59 @@
+"""The public operator, and the table of its backends."""
+
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from uumamba.core.errors import ConfigError
+from uumamba.scan import chunked, reference
+from uumamba.scan.inputs import ScanInputs
+
+# "auto" takes the first that can run. Each module has why_not(device, dtype) -> str | None and run(inputs).
+BACKENDS: dict[str, ModuleType] = {"chunked": chunked, "reference": reference}
+
+
+def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
+    """The backend that `name` ("auto" or a key of `BACKENDS`) stands for on this device and state precision.
+
+    Raises `ConfigError` if the name is unknown, or if the named backend cannot run there: nothing falls back silently.
+    """
+    if name == "auto":
+        return next(key for key, backend in BACKENDS.items() if backend.why_not(device, dtype) is None)
+    if name not in BACKENDS:
+        raise ConfigError(f"scan backend: unknown {name!r}; choose auto or one of {', '.join(BACKENDS)}")
+    reason = BACKENDS[name].why_not(device, dtype)
+    if reason is not None:
+        raise ConfigError(f"scan backend: {name!r} cannot run on {device} with {dtype}: {reason}; choose auto")
+    return name
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    return_last_state: bool = False,
+    backend: str = "auto",
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Mamba's selective state-space scan (arXiv 2312.00752, section 3), differentiable in every tensor.
+
+    Shapes as in mamba_ssm: `u`, `delta`, `z` (batch, channels, length); `A` (channels, state); `B`, `C` (batch, state,
+    length) or (batch, groups, state, length); `D`, `delta_bias` (channels,). Gives the output, shaped and typed as `u`,
+    and with `return_last_state` also the last state (batch, channels, state). The state is float32 at least, also
+    under autocast and for half-precision arguments; float64 if any argument is. Gradients are first order: the chunked
+    backend raises `RuntimeError` on a second differentiation. Raises `InputError` on shapes that do not fit, and
+    `ConfigError` on a backend that is unknown or cannot run.
+    """
+    with torch.autocast(u.device.type, enabled=False):
+        inputs = ScanInputs.checked(
+            u=u, delta=delta, A=A, B=B, C=C, D=D, z=z, delta_bias=delta_bias, delta_softplus=delta_softplus
+        )
+        name = resolve_backend(backend, device=u.device, dtype=inputs.u.dtype)
+        y, last_state = BACKENDS[name].run(inputs)
+    return (y.to(u.dtype), last_state) if return_last_state else y.to(u.dtype)

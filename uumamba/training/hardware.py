@@ -1,0 +1,43 @@
+"""Which device, precision and how many threads and processes a run uses."""
+
+import os
+from typing import Literal
+
+import torch
+from pydantic import NonNegativeInt, PositiveInt
+
+from uumamba.core.device import choose_device
+from uumamba.core.settings import Settings
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class HardwareSettings(Settings):
+    """`auto` takes the first CUDA or ROCm device, else the CPU; bf16 where the device computes in it, else fp32.
+
+    `workers` are the processes that prepare patches beside the training process; 0 prepares them inside it.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    threads: PositiveInt | None = None
+    workers: NonNegativeInt | None = None
+
+    def resolve_device(self) -> torch.device:
+        """The device that is used; asking for one that is not there is a `ConfigError`."""
+        return choose_device(self.device)
+
+    def resolve_precision(self, device: torch.device) -> Precision:
+        """The precision of the network's forward pass on `device`; the scan and the loss stay in float32."""
+        if self.precision != "auto":
+            return self.precision
+        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+
+    def resolve_workers(self, cores: int) -> int:
+        """How many processes prepare patches on a machine with `cores` cores."""
+        return self.workers if self.workers is not None else max(1, min(12, cores - 1))
+
+
+def available_cores() -> int:
+    """The cores that this process may use, which in a container or a batch job are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

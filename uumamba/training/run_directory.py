@@ -1,0 +1,74 @@
+"""Where a run keeps its files."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from uumamba.core.errors import InputError
+
+BUNDLE_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The files of one run (one configuration, one fold)."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration (YAML), which `--config` reads again."""
+        return self.path / "config.yaml"
+
+    @property
+    def record(self) -> Path:
+        """The run record (JSON): versions, seed, device, backend, data hashes, split."""
+        return self.path / "run.json"
+
+    @property
+    def log(self) -> Path:
+        """What the run said."""
+        return self.path / "log.txt"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch (CSV)."""
+        return self.path / "history.csv"
+
+    @property
+    def curves(self) -> Path:
+        """The history as a picture (PNG)."""
+        return self.path / "curves.png"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint of the last epoch, from which `--resume` goes on."""
+        return self.path / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best epoch by the smoothed validation Dice."""
+        return self.path / "best.safetensors"
+
+    @property
+    def validation(self) -> Path:
+        """Dice per validation case and structure on whole volumes at the plan's spacing (CSV)."""
+        return self.path / "validation.csv"
+
+    @property
+    def bundle(self) -> Path:
+        """The result: weights with all that inference needs."""
+        return self.path / BUNDLE_NAME
+
+    def prepare(self, *, resume: bool, overwrite: bool) -> None:
+        """Make the folder, or check that it holds what `resume` needs.
+
+        Raises `InputError` if there is nothing to resume, or if there is a run and neither flag says what to do with it.
+        """
+        if resume and not self.last.is_file():
+            raise InputError(f"{self.path}: nothing to resume, no {self.last.name} there; start without --resume")
+        if not resume and self.path.exists() and any(self.path.iterdir()):
+            if not overwrite:
+                raise InputError(f"{self.path}: holds a run; go on with --resume, or replace it with --overwrite")
+            shutil.rmtree(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
