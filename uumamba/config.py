@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from uumamba.core.errors import ConfigError, InputError
@@ -14,11 +14,12 @@ from uumamba.core.files import write_text
 from uumamba.core.settings import Settings
 from uumamba.core.strict_yaml import parse_yaml, read_yaml
 from uumamba.data.augment import AugmentationSettings
-from uumamba.inference.predictor import InferenceSettings
+from uumamba.data.plan import PlanningSettings
 from uumamba.losses.segmentation import LossSettings
 from uumamba.models.umamba import NetworkSettings
-from uumamba.optim.optimizers import OptimizerSettings
-from uumamba.optim.rules import RuleSettings, SharpnessAwareSettings
+from uumamba.optim.optimizers import OptimizerSettings, SGDSettings
+from uumamba.optim.rules import RuleSettings
+from uumamba.optim.sharpness_aware import SharpnessAwareSettings
 from uumamba.training.adapted_plan import PlanSettings
 from uumamba.training.hardware import HardwareSettings
 from uumamba.training.loop import TrainingSettings
@@ -34,14 +35,14 @@ class RunConfig(Settings):
 
     seed: NonNegativeInt = 0
     deterministic: bool = False
+    planning: PlanningSettings = PlanningSettings()
     plan: PlanSettings = PlanSettings()
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
-    rule: Annotated[RuleSettings, Field(discriminator="name")] = SharpnessAwareSettings()
-    optimizer: OptimizerSettings = OptimizerSettings()
+    rule: RuleSettings = SharpnessAwareSettings()
+    optimizer: OptimizerSettings = SGDSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     training: TrainingSettings = TrainingSettings()
-    inference: InferenceSettings = InferenceSettings()
     hardware: HardwareSettings = HardwareSettings()
 
 
@@ -126,23 +127,27 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def _explain(detail: ErrorDetails, path: Path | None, sources: Mapping[str, str]) -> str:
-    variants = {"plain", "sharpness_aware"}
+    variants = {branch.model_fields["name"].default for _, branch in _branches(RunConfig) if "name" in branch.model_fields}
     key = ".".join(str(part) for part in detail["loc"] if part not in variants)
     source = next((name for start, name in sources.items() if key.startswith(start)), None) or path or "configuration"
-    message = "no such setting" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
-    line = f"{sources.get(key, source)}: {key}: {message}, got {detail['input']!r}"
-    if detail["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, list(setting_keys()), n=1, cutoff=0.0)
-        line += f"; the nearest setting is {near[0]}"
-    return line
+    unknown = detail["type"] == "extra_forbidden"
+    message = "no such setting" if unknown else detail["msg"].removeprefix("Value error, ")
+    near = difflib.get_close_matches(key, list(setting_keys()), n=1, cutoff=0.0) if unknown else []
+    return f"{source}: {key}: {message}, got {detail['input']!r}" + "".join(f"; the nearest setting is {name}" for name in near)
 
 
-def setting_keys(model: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[str]:
+def setting_keys() -> list[str]:
     """The dotted name of every setting there is, all variants included."""
+    branches = list(_branches(RunConfig))
+    inner = {prefix for prefix, _ in branches}
+    keys = {prefix + name for prefix, branch in branches for name in branch.model_fields}
+    return sorted(key for key in keys if f"{key}." not in inner)
+
+
+def _branches(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every settings class in the tree, variants included, with the prefix of its keys."""
+    yield prefix, model
     for name, field in model.model_fields.items():
-        annotation = field.annotation
-        branches = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        for branch in branches:
-            yield from setting_keys(branch, f"{prefix}{name}.")
-        if not branches:
-            yield f"{prefix}{name}"
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _branches(kind, f"{prefix}{name}.")

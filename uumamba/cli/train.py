@@ -26,4 +26,4 @@ def train(
     show_log(verbose)
     settings = config_for(dataset, config, overrides or ())
     name = Path(config).stem if config else dataset
-    workflow.train(dataset, work, name, settings, fold=fold, resume=resume, overwrite=overwrite)
+    workflow.train(dataset, work, name, settings, fold=fold, resume_run=resume, overwrite=overwrite)

@@ -1,7 +1,10 @@
 """The plan: everything that preprocessing, network and inference must agree on for one configuration."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from uumamba.core.files import read_json, write_text
 from uumamba.core.labels import LabelSet
@@ -58,6 +61,24 @@ class Plan(Settings):
     def spatial_dims(self) -> int:
         """2 or 3: the number of spatial axes that the network sees."""
         return len(self.patch_size)
+
+    def patch_axes(self, image_axes: Sequence[int]) -> tuple[int, ...]:
+        """Indices into `patch_size` of canonical image axes (0 = x, 1 = y, 2 = z); axes that no patch has are left out."""
+        seen = self.axes[-self.spatial_dims :]
+        return tuple(index for index, axis in enumerate(seen) if axis in image_axes)
+
+
+class PlanningSettings(Settings):
+    """What the plans and folds are made for.
+
+    `memory_gb` is the GPU memory that nnU-Net's planner fits patch and batch to; `folds` and `split_seed` make the
+    cross-validation folds.
+    """
+
+    configurations: tuple[Literal["2d", "3d_fullres"], ...] = ("2d", "3d_fullres")
+    memory_gb: PositiveFloat = 8.0
+    folds: int = Field(default=5, ge=2)
+    split_seed: NonNegativeInt = 0
 
 
 def write_plan(path: Path, plan: Plan) -> None:

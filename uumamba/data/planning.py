@@ -26,7 +26,7 @@ from uumamba.core.labels import LabelSet
 from uumamba.data.plan import Channel, IntensityStatistics, Plan
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
-from uumamba.imaging.orientation import to_canonical
+from uumamba.imaging.orientation import reorient, to_canonical
 
 FOREGROUND_SAMPLES = 100_000_000
 """Foreground voxels that nnU-Net draws from all cases together for the intensity statistics."""
@@ -64,12 +64,12 @@ def fingerprint_case(images: Sequence[Image], label_map: Image, *, samples: int)
     """
     for image in images:
         require_same_grid(image, label_map, "image", "label map")
-    canonical = [to_canonical(image)[0] for image in images]
-    data = np.stack([image.data.T for image in canonical]).astype(np.float32)
-    labels = to_canonical(label_map)[0].data.T[None].astype(np.int32)
+    canonical, orientation = to_canonical(images[0])
+    data = np.stack([canonical.data.T, *(reorient(image, orientation).data.T for image in images[1:])]).astype(np.float32, copy=False)
+    labels = reorient(label_map, orientation).data.T[None].astype(np.int32)
     cropped, labels, _ = crop_to_nonzero(data, labels)
     intensities, _ = DatasetFingerprintExtractor.collect_foreground_intensities(labels, cropped, num_samples=samples)
-    x, y, z = canonical[0].spacing_mm
+    x, y, z = canonical.spacing_mm
     return CaseFingerprint(
         shape=cropped.shape[1:],
         spacing_mm=(z, y, x),

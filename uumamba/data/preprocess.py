@@ -20,7 +20,7 @@ from uumamba.core.settings import Settings
 from uumamba.data.plan import Plan
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
-from uumamba.imaging.orientation import Orientation, from_canonical, to_canonical
+from uumamba.imaging.orientation import Orientation, from_canonical, reorient, to_canonical
 
 _NORMALIZERS = {"z-score": ZScoreNormalization, "ct": CTNormalization, "none": NoNormalization}
 _ORDER_IMAGE, _ORDER_LABELS, _ORDER_LOGITS, _ORDER_BETWEEN_SLICES = 3, 1, 1, 0
@@ -61,9 +61,9 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     for other in (*images[1:], *([] if label_map is None else [label_map])):
         require_same_grid(images[0], other, "image", "label map" if other is label_map else "another channel")
     canonical, orientation = to_canonical(images[0])
-    channels = [canonical, *(to_canonical(image)[0] for image in images[1:])]
+    channels = [canonical, *(reorient(image, orientation) for image in images[1:])]
     data = np.stack([channel.data.transpose(plan.axes) for channel in channels]).astype(np.float32, copy=False)
-    reference = None if label_map is None else to_canonical(label_map)[0].data.transpose(plan.axes)[None].astype(np.int16)
+    reference = None if label_map is None else reorient(label_map, orientation).data.transpose(plan.axes)[None].astype(np.int16)
     shape_before_crop = data.shape[1:]
     data, labels, crop = crop_to_nonzero(data, reference)
     geometry = Geometry(

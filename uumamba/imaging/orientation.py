@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uumamba.core.settings import Settings
-from uumamba.imaging.geometry import directions_of
+from uumamba.imaging.grid import directions_of
 from uumamba.imaging.image import FloatArray, Image
 
 THICK_SLICE_RATIO = 2.0
@@ -92,7 +92,7 @@ def _flipped_axes(orientation: Orientation) -> tuple[int, ...]:
 
 def _first_positive(direction: FloatArray) -> FloatArray:
     """The direction or its opposite, whichever has its first non-zero component positive."""
-    return direction * np.sign(direction[np.flatnonzero(direction)[0]])
+    return -direction if direction[np.flatnonzero(direction)[0]] < 0 else direction
 
 
 def _points_away(direction: FloatArray, towards: FloatArray) -> bool:

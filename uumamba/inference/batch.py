@@ -4,7 +4,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ import torch
 from uumamba.core.errors import SomeCasesFailed, UumambaError
 from uumamba.core.files import hash_file, write_text
 from uumamba.core.log import log
-from uumamba.imaging.image import image_stem, read_image, write_label_map
+from uumamba.imaging.files import image_stem, read_image, write_label_map
 from uumamba.inference.inputs import CASES_NAME, COLUMNS, find_inputs, output_path
 from uumamba.inference.predictor import Predictor
 
@@ -52,8 +52,8 @@ def predict_files(
 
     `inputs` are files and folders (`find_inputs` says what is taken of a folder). Label maps that are there already are
     replaced; with `resume` a case is kept if its row says ok, its label map is there, and image and predictor have the
-    hashes of that row. `cases.csv` is written anew after each case, so a stopped batch can be resumed. `on_case` gets
-    each result, its position from 1 and the number of cases.
+    hashes of that row; the table then keeps the rows of other cases. `cases.csv` is written anew after each case, so a
+    stopped batch can be resumed. `on_case` gets each result, its position from 1 and the number of cases.
 
     Raises `InputError` before any work if the inputs cannot be used, and at the end `SomeCasesFailed` if a case failed:
     its row tells the reason, an older label map of it is removed, and all other cases are done.
@@ -63,13 +63,14 @@ def predict_files(
         log.debug("%s: left out, %s", path, reason)
     if found.left_out:
         log.info("%d files left out: %s", len(found.left_out), ", ".join(sorted({reason for _, reason in found.left_out})))
-    earlier = read_cases(output / CASES_NAME) if resume else {}
+    table = output / CASES_NAME
+    rows = read_cases(table) if resume else {}
     results: list[CaseResult] = []
     for position, image in enumerate(found.images, 1):
-        before = earlier.get(image_stem(image))
-        result = before if before and _is_done(before, image, predictor) else _predict_file(predictor, image, output)
+        result = _predict_file(predictor, image, output_path(image, output), before=rows.get(image_stem(image)))
         results.append(result)
-        write_cases(output / CASES_NAME, results)
+        rows[result.case] = result
+        write_cases(table, tuple(rows.values()))
         if on_case is not None:
             on_case(result, position, len(found.images))
     _raise_if_failed(results, output)
@@ -109,16 +110,15 @@ def read_cases(path: Path) -> dict[str, CaseResult]:
     }
 
 
-def _is_done(before: CaseResult, image: Path, predictor: Predictor) -> bool:
-    if before.status != "ok" or before.model_sha256 != predictor.sha256 or not before.output.is_file():
-        return False
-    return before.input_sha256 == hash_file(image)
-
-
-def _predict_file(predictor: Predictor, path: Path, output: Path) -> CaseResult:
-    target, start, repairs, digest, reason = output_path(path, output), time.perf_counter(), (), "", ""
+def _predict_file(predictor: Predictor, path: Path, target: Path, *, before: CaseResult | None) -> CaseResult:
+    """Predict one image, unless `before`, its row of an earlier batch, is as good."""
+    start = time.perf_counter()
+    repairs: tuple[str, ...] = ()
+    digest = reason = ""
     try:
         digest = hash_file(path)
+        if before is not None and target.is_file() and _is_same_work(before, digest, predictor.sha256):
+            return replace(before, input=path, output=target)
         image = read_image(path)
         repairs = image.repairs
         write_label_map(target, predictor.predict([image]), image)
@@ -139,6 +139,10 @@ def _predict_file(predictor: Predictor, path: Path, output: Path) -> CaseResult:
         input_sha256=digest,
         model_sha256=predictor.sha256,
     )
+
+
+def _is_same_work(before: CaseResult, input_sha256: str, model_sha256: str) -> bool:
+    return (before.status, before.input_sha256, before.model_sha256) == ("ok", input_sha256, model_sha256)
 
 
 def _one_line(error: Exception) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uumamba.core.errors import InputError
-from uumamba.imaging.image import IMAGE_SUFFIXES, image_stem
+from uumamba.imaging.files import IMAGE_SUFFIXES, image_stem
 
 CASES_NAME = "cases.csv"
 """The table beside the label maps of a batch."""
@@ -60,7 +60,7 @@ def output_path(image: Path, output: Path) -> Path:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name.lower().endswith(tuple(IMAGE_SUFFIXES)))
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES))
     return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 

@@ -12,7 +12,7 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import hash_json
 from uumamba.core.settings import Settings
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import preprocess_image, restore_labels
+from uumamba.data.preprocess import preprocess_case, restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.sliding_window import predict_logits
@@ -60,7 +60,7 @@ class Predictor:
         if len(images) != len(self.plan.channels):
             names = ", ".join(channel.name for channel in self.plan.channels)
             raise InputError(f"the model takes {len(self.plan.channels)} image(s) per case ({names}), got {len(images)}")
-        prepared = preprocess_image(images, self.plan)
+        prepared = preprocess_case(images, self.plan)
         logits = self.predict_logits(torch.from_numpy(prepared.data))
         return restore_labels(logits.cpu().numpy(), prepared.geometry, self.plan)
 

@@ -7,12 +7,13 @@ from uumamba.losses.level import Level
 
 
 def soft_dice(level: Level, *, batch_dice: bool, smooth: float) -> Tensor:
-    """Mean soft Dice, (2 sum(p r) + smooth) / (sum(p) + sum(r) + smooth), over the structures (no background), in [0, 1].
+    """Soft Dice (2 sum(p r) + smooth) / (sum(p) + sum(r) + smooth), the mean over the structures, in [0, 1].
 
     `batch_dice` sums over the voxels of the whole batch (of this process), otherwise of each element before the mean
-    over batch and structures. Where a structure is absent from the reference, the quotient is smooth / (sum(p) + smooth),
-    as published: 1 if the prediction is empty too, near 0 with a vanishing gradient as soon as it is not, since
-    `smooth` (1e-5 voxels) is far below one voxel. Such structures raise the term but hardly steer the network.
+    over batch and structures. Background is left out. Where a structure is absent from the reference the quotient is
+    smooth / (sum(p) + smooth), as published: 1 if the prediction is empty too, near 0 with a vanishing gradient as soon
+    as it is not, since `smooth` (1e-5 voxels) is far below one voxel. Such structures raise the term but hardly steer
+    the network.
     """
     classes = level.log_probabilities.shape[1]
     spatial = [1] * (level.target.ndim - 2)
@@ -31,6 +32,6 @@ def soft_dice(level: Level, *, batch_dice: bool, smooth: float) -> Tensor:
 def region(level: Level, *, batch_dice: bool, smooth: float = 1e-5) -> Tensor:
     """1 - soft Dice, a scalar in [0, 1].
 
-    A weighted sum with learned weights needs terms that are not negative: with -Dice, 0.5 / p^2 * (-Dice) has no minimum.
+    Learned weights need terms that are not negative: with -Dice, 0.5 / p^2 * (-Dice) has no minimum.
     """
     return (1 - soft_dice(level, batch_dice=batch_dice, smooth=smooth)).clamp(min=0)

@@ -4,9 +4,7 @@ from torch import Tensor
 
 from uumamba.losses.level import Level
 
-
-def _focal(log_true: Tensor, *, gamma: float, alpha: float) -> Tensor:
-    return -alpha * (-log_true.expm1()) ** gamma * log_true
+_PUBLISHED_SMOOTH = 1e-5
 
 
 def pixel(level: Level, *, gamma: float = 2.0, alpha: float = 0.5) -> Tensor:
@@ -15,13 +13,16 @@ def pixel(level: Level, *, gamma: float = 2.0, alpha: float = 0.5) -> Tensor:
     `alpha` weighs every class alike, as in the published settings. `gamma` 0 gives alpha times the cross-entropy;
     between 0 and 1 the gradient is infinite at p = 1.
     """
-    return level.mean(_focal(level.log_true, gamma=gamma, alpha=alpha))
+    return level.mean(-alpha * (-level.log_true.expm1()) ** gamma * level.log_true)
 
 
 def pixel_as_published(level: Level, *, gamma: float = 2.0, alpha: float = 0.5) -> Tensor:
-    """The published focal loss, for comparison: probabilities pass through a second softmax.
+    """The published focal loss, for comparison: probabilities pass through a second softmax and a label smoothing.
 
-    No p reaches e / (e + classes - 1), so the term never vanishes and its gradient is small.
+    No p comes above e / (e + classes - 1), so the term never vanishes, and its gradient is small.
     """
-    softmax_twice = level.log_probabilities.exp().log_softmax(dim=1).gather(1, level.target)
-    return level.mean(_focal(softmax_twice, gamma=gamma, alpha=alpha))
+    classes = level.log_probabilities.shape[1]
+    softmax_twice = level.log_probabilities.exp().softmax(dim=1).gather(1, level.target)
+    share_of_others = _PUBLISHED_SMOOTH / (classes - 1)
+    p = (1 - _PUBLISHED_SMOOTH) * softmax_twice + share_of_others * (1 - softmax_twice) + _PUBLISHED_SMOOTH
+    return level.mean(-alpha * (1 - p) ** gamma * p.log())

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from uumamba.core.errors import InputError
+
 
 @dataclass(frozen=True)
 class Level:
@@ -32,6 +34,13 @@ def compare(logits: Tensor, target: Tensor, *, ignore: int | None = None) -> Lev
 
     Half precision is raised to float32 and kept out of autocast; float64 stays. The one softmax of the loss is here.
     """
+    # gather would take the corner of larger logits without a word
+    needed = (logits.shape[0], 1, *logits.shape[2:])
+    if target.shape != needed:
+        raise InputError(
+            f"loss: logits of shape {tuple(logits.shape)} need a target of shape {needed}, got {tuple(target.shape)}; "
+            "give each decoder level the label map of its own size"
+        )
     with torch.autocast(logits.device.type, enabled=False):
         precise = logits if logits.dtype == torch.float64 else logits.float()
         log_probabilities = precise.log_softmax(dim=1)

@@ -36,7 +36,9 @@ class SegmentationLoss(nn.Module):
     outside autocast. The module's parameters are those of the weighting: none if it is fixed.
     """
 
-    def __init__(self, terms: Mapping[str, Term], weighting: Weighting, *, levels: int, ignore: int | None = None) -> None:
+    def __init__(
+        self, terms: Mapping[str, Term], weighting: Weighting, *, levels: int, ignore: int | None = None
+    ) -> None:
         """Apply `terms`, name -> function of one level, to `levels` outputs; voxels labelled `ignore` take no part."""
         super().__init__()
         self.terms = dict(terms)
@@ -72,9 +74,9 @@ class SegmentationLoss(nn.Module):
 class LossSettings(Settings):
     """What the network is trained to minimise.
 
-    `name`: "uncertainty" learns the weights of the three terms, "fixed" keeps them. "published" repeats the objective that
-    the published code minimises, for comparison only: fixed weights, -Dice, focal loss with two softmaxes, and the
-    constant sum of log(1 + p^2).
+    `name`: "uncertainty" learns the weights of the three terms, "fixed" keeps them. "published" repeats what the
+    published code minimises, for comparison only: fixed weights, -Dice, focal loss with two softmaxes, and the constant
+    sum of log(1 + p^2).
     `weights` of region, distribution and pixel term: where "uncertainty" starts (0.5 is p = 1), what the others keep.
     """
 
@@ -109,8 +111,9 @@ class LossSettings(Settings):
     def _weighting(self, weights: Mapping[str, float]) -> Weighting:
         if self.name == "uncertainty":
             return UncertaintyWeighting(weights)
-        published_constant = sum(math.log1p(0.5 / weight) for weight in weights.values()) if self.name == "published" else 0.0
-        return FixedWeighting(weights, constant=published_constant)
+        if self.name == "published":
+            return FixedWeighting(weights, constant=sum(math.log1p(0.5 / weight) for weight in weights.values()))
+        return FixedWeighting(weights)
 
 
 def _negative_dice(level: Level, *, batch_dice: bool, smooth: float) -> Tensor:

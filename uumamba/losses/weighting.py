@@ -11,9 +11,9 @@ from torch.nn import functional
 class UncertaintyWeighting(nn.Module):
     """Learned weights: the sum over terms of 0.5 exp(-s) L + softplus(s), with s = log p^2.
 
-    This is UU-Mamba's 0.5 / p^2 L + log(1 + p^2) (arXiv 2405.17496; after Kendall et al., 2018) without the two signs and
-    the pole of p. With L constant the optimum is p^2 = (L/2 + sqrt(L^2/4 + 2L)) / 2; with every L >= 0 the sum is >= 0.
-    `s` is one parameter (one entry per term, in the order of `weights`): train it without weight decay.
+    This is UU-Mamba's 0.5 / p^2 L + log(1 + p^2) (arXiv 2405.17496; after Kendall et al., 2018) without the two signs
+    and the pole of p. With L constant the optimum is p^2 = (L/2 + sqrt(L^2/4 + 2L)) / 2; with every L >= 0 the sum is
+    >= 0. `s` is one parameter, an entry per term in the order of `weights`: train it without weight decay.
     """
 
     def __init__(self, weights: Mapping[str, float]) -> None:

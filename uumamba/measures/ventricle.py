@@ -8,7 +8,6 @@ myocardium's volume at ED times its density.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from uumamba.measures.measurement import Measurement
 
@@ -51,43 +50,20 @@ def myocardial_mass_g(volume: Measurement) -> Measurement:
 class Measure:
     """One clinical measure: `function(phase at ED, phase at ES) -> Measurement`; `title` names it, with its unit."""
 
-    function: Callable[[Phase, Phase], Measurement]
     title: str
-
-
-def _at_end_diastole(structure: str, end_diastole: Phase, end_systole: Phase) -> Measurement:
-    del end_systole
-    return volume_of(end_diastole, structure)
-
-
-def _at_end_systole(structure: str, end_diastole: Phase, end_systole: Phase) -> Measurement:
-    del end_diastole
-    return volume_of(end_systole, structure)
-
-
-def _stroke_volume(structure: str, end_diastole: Phase, end_systole: Phase) -> Measurement:
-    return stroke_volume_ml(volume_of(end_diastole, structure), volume_of(end_systole, structure))
-
-
-def _ejection_fraction(structure: str, end_diastole: Phase, end_systole: Phase) -> Measurement:
-    return ejection_fraction_percent(volume_of(end_diastole, structure), volume_of(end_systole, structure))
-
-
-def _mass_at_end_diastole(end_diastole: Phase, end_systole: Phase) -> Measurement:
-    del end_systole
-    return myocardial_mass_g(volume_of(end_diastole, "MYO"))
+    function: Callable[[Phase, Phase], Measurement]
 
 
 MEASURES: dict[str, Measure] = {
-    "lv_edv_ml": Measure(partial(_at_end_diastole, "LV"), "LV EDV, ml"),
-    "lv_esv_ml": Measure(partial(_at_end_systole, "LV"), "LV ESV, ml"),
-    "lv_sv_ml": Measure(partial(_stroke_volume, "LV"), "LV SV, ml"),
-    "lv_ef_percent": Measure(partial(_ejection_fraction, "LV"), "LV EF, %"),
-    "rv_edv_ml": Measure(partial(_at_end_diastole, "RV"), "RV EDV, ml"),
-    "rv_esv_ml": Measure(partial(_at_end_systole, "RV"), "RV ESV, ml"),
-    "rv_sv_ml": Measure(partial(_stroke_volume, "RV"), "RV SV, ml"),
-    "rv_ef_percent": Measure(partial(_ejection_fraction, "RV"), "RV EF, %"),
-    "myocardial_mass_g": Measure(_mass_at_end_diastole, "myocardial mass, g"),
+    "lv_edv_ml": Measure("LV EDV, ml", lambda ed, _: volume_of(ed, "LV")),
+    "lv_esv_ml": Measure("LV ESV, ml", lambda _, es: volume_of(es, "LV")),
+    "lv_sv_ml": Measure("LV SV, ml", lambda ed, es: stroke_volume_ml(volume_of(ed, "LV"), volume_of(es, "LV"))),
+    "lv_ef_percent": Measure("LV EF, %", lambda ed, es: ejection_fraction_percent(volume_of(ed, "LV"), volume_of(es, "LV"))),
+    "rv_edv_ml": Measure("RV EDV, ml", lambda ed, _: volume_of(ed, "RV")),
+    "rv_esv_ml": Measure("RV ESV, ml", lambda _, es: volume_of(es, "RV")),
+    "rv_sv_ml": Measure("RV SV, ml", lambda ed, es: stroke_volume_ml(volume_of(ed, "RV"), volume_of(es, "RV"))),
+    "rv_ef_percent": Measure("RV EF, %", lambda ed, es: ejection_fraction_percent(volume_of(ed, "RV"), volume_of(es, "RV"))),
+    "myocardial_mass_g": Measure("myocardial mass, g", lambda ed, _: myocardial_mass_g(volume_of(ed, "MYO"))),
 }
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from uumamba.scan.inputs import ScanInputs
 
 # Elements per step and per block of states: on a CPU a step outweighs its dispatch and a block stays in the cache.
-_CPU_STEP, _CPU_BLOCK = 1 << 14, 1 << 18
+_CPU_STEP, _CPU_BLOCK = 1 << 16, 1 << 19
 _GPU_STEP, _GPU_BLOCK = 1 << 22, 1 << 26
 # exp(x) is computed as exp2(x log2 e): torch's exp2 is three times as fast on a CPU, and as exact.
 _LOG2_E, _LN_2 = math.log2(math.e), math.log(2)
@@ -96,9 +96,9 @@ class _States:
     def forward(self, start: Tensor, delta: Tensor, drive: Tensor, B: Tensor) -> Tensor:
         """States of a block from the state before it; entry 0 is that state, entry i + 1 the state after step i."""
         history, decay = self.history_steps, self.decay_steps
+        history[0].copy_(start)  # first of all: it may be the last state of the block before, in the same room
         self.decays(delta)
         torch.mul(drive.unsqueeze(-2), B.unsqueeze(-1), out=self.history[1 : len(delta) + 1])
-        history[0].copy_(start)
         for step in range(len(delta)):
             history[step + 1].addcmul_(decay[step], history[step])
         return self.history[: len(delta) + 1]

@@ -15,13 +15,15 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class HardwareSettings(Settings):
     """`auto` takes the first CUDA or ROCm device, else the CPU; bf16 where the device computes in it, else fp32.
 
-    `workers` are the processes that prepare patches beside the training process; 0 prepares them inside it.
+    `workers` are the processes that prepare patches beside the training process; 0 prepares them inside it. `processes`
+    is how many cases are preprocessed side by side; without it as many as there are cores.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: PositiveInt | None = None
     workers: NonNegativeInt | None = None
+    processes: PositiveInt | None = None
 
     def resolve_device(self) -> torch.device:
         """The device that is used; asking for one that is not there is a `ConfigError`."""

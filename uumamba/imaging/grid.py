@@ -12,7 +12,7 @@ SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 0.01, 100.0
 ROUNDING_DEGREES = 1e-3
 """Axes this close to right angles are left as they are: a float32 header cannot do better."""
 SHEAR_TOLERANCE_DEGREES = 0.1
-"""Up to here a rounded header is straightened (0.3 mm at 150 mm from the origin); beyond, the voxels really are sheared."""
+"""Up to here a rounded header is straightened (a voxel moves by 0.3 mm in 150); beyond, the voxels are sheared."""
 GRID_TOLERANCE_VOXELS = 0.1
 """Grids are the same if no corner of the volume is further apart, in the smallest spacing."""
 
@@ -92,6 +92,6 @@ def require_same_grid(image: Image, label_map: Image, image_name: str, label_nam
     raise InputError(
         f"{label_name}: not on the grid of {image_name}: shape {join_numbers(label_map.shape)} against "
         f"{join_numbers(image.shape)}, spacing {join_numbers(label_map.spacing_mm)} against "
-        f"{join_numbers(image.spacing_mm)} mm, origins {origin_mm:.3g} mm apart, axes up to {degrees:.3g} degrees apart; "
-        f"resample the label map to its image"
+        f"{join_numbers(image.spacing_mm)} mm, origins {origin_mm:.3g} mm apart, axes up to {degrees:.3g} degrees "
+        f"apart; resample the label map to its image"
     )

@@ -1,0 +1,164 @@
+"""Batches of patches, the same for the same seed whatever the number of workers and wherever a run was resumed."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, TypedDict
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from uumamba.core.errors import InputError
+from uumamba.core.log import log
+from uumamba.core.seeding import derive_generator
+from uumamba.core.settings import Settings
+from uumamba.data.augment import Augmentation
+from uumamba.data.patches import Box, cut_patch, downsample_labels, draw_lower, draw_voxel
+from uumamba.data.sampler import PatchBatchSampler, SampleKey
+from uumamba.data.store import PreprocessedStore
+
+
+class PatchSample(TypedDict):
+    """One patch: image float32 (channel, *patch), targets int16 (1, *level size) full resolution first, its case."""
+
+    image: Tensor
+    target: list[Tensor]
+    case: str
+
+
+class PatchBatch(TypedDict):
+    """Patches together: image float32 (batch, channel, *patch), targets int16 (batch, 1, *level size), their cases."""
+
+    image: Tensor
+    target: list[Tensor]
+    case: list[str]
+
+
+class PatchDataset(Dataset[PatchSample]):
+    """Patches drawn from preprocessed cases; a sample depends on (seed, stream, epoch, number) and on nothing else."""
+
+    def __init__(
+        self,
+        store: PreprocessedStore,
+        cases: Sequence[str],
+        *,
+        patch_size: Sequence[int],
+        target_strides: Sequence[Sequence[int]],
+        seed: int,
+        augmentation: Augmentation | None = None,
+        stream: str = "training",
+        masked_channels: Sequence[int] = (),
+    ) -> None:
+        """Patches of `patch_size`: 3 network axes, or 2, then a slice is drawn too.
+
+        `target_strides`: strides of each target level against the patch (`patches.target_strides`); `stream` keeps
+        apart the draws of data sets with one seed; `masked_channels` are set to 0 outside the image (label -1), as
+        they were before augmentation. Raises `InputError` without cases, or for a case that is not in the store.
+        """
+        if not cases:
+            raise InputError(
+                f"no cases to draw {stream} patches from in {store.folder}; check the fold and the preprocessing"
+            )
+        self._store = store
+        self._cases = tuple(cases)
+        self._shapes: dict[str, Box] = {case: store.shape(case)[1:] for case in cases}
+        self._planar = len(patch_size) == 2
+        z, y, x = (1,) * (3 - len(patch_size)) + tuple(patch_size)
+        self._size: Box = (z, y, x)
+        self._strides = tuple(tuple(level) for level in target_strides)
+        self._seed = seed
+        self._augmentation = augmentation
+        self._stream = stream
+        self._masked_channels = list(masked_channels)
+
+    def __getitem__(self, key: SampleKey) -> PatchSample:
+        """The sample that `key` names."""
+        # Sums come out alike only if the same number of threads adds them up.
+        with _one_thread():
+            return self._draw(key)
+
+    def _draw(self, key: SampleKey) -> PatchSample:
+        random = derive_generator(self._seed, self._stream, key.epoch, key.number)
+        case = self._cases[random.integers(len(self._cases))]
+        shape = self._shapes[case]
+        voxel = draw_voxel(self._store.foreground(case), random) if key.foreground else None
+        lower = draw_lower(shape, self._size, random, voxel)
+        matrix = self._augmentation.affine.draw(random) if self._augmentation else None
+
+        def read(low: Box, high: Box) -> tuple[Tensor, Tensor]:
+            data, labels = self._store.read_patch(case, low, high)
+            return torch.from_numpy(data), torch.from_numpy(labels)
+
+        image, labels = cut_patch(read, shape, lower, self._size, matrix)
+        if self._planar:
+            image, labels = image[:, 0], labels[:, 0]
+        if self._augmentation:
+            image, labels = self._augmentation(image, labels, random)
+        if self._masked_channels:
+            image[self._masked_channels] = image[self._masked_channels].masked_fill(labels < 0, 0.0)
+        return {"image": image, "target": downsample_labels(labels.clamp(min=0), self._strides), "case": case}
+
+
+class PatchLoader(DataLoader[PatchSample]):
+    """A torch `DataLoader` that knows epochs; workers stay alive between them."""
+
+    batch_sampler: PatchBatchSampler
+
+    def epoch(self, epoch: int, *, start: int = 0) -> Iterator[PatchBatch]:
+        """The batches of one epoch (from 0), beginning with batch `start`: how a run goes on where it stopped."""
+        self.batch_sampler.set_epoch(epoch, start)
+        return iter(self)
+
+
+class LoaderSettings(Settings):
+    """How patches are drawn and by how many processes."""
+
+    workers: Annotated[int, Field(ge=0)] = 2
+    foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.33
+
+
+def build_loader(
+    dataset: PatchDataset,
+    *,
+    batch_size: int,
+    iterations: int,
+    foreground_fraction: float = 0.33,
+    workers: int = 0,
+    pin_memory: bool = False,
+    rank: int = 0,
+    ranks: int = 1,
+) -> PatchLoader:
+    """A loader of `iterations` batches per epoch; `batch_size` is global, each rank gets its share.
+
+    `workers` 0 loads in this process; more than there are processors are not started. `pin_memory` is for training
+    on CUDA. For validation give a data set of stream "validation" without augmentation, and iterate `loader.epoch(0)`
+    each time: the same patches come.
+    """
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if workers > processors:
+        log.info("%d loader workers asked for, %d processors: %d workers start", workers, processors, processors)
+        workers = processors
+    sampler = PatchBatchSampler(
+        batch_size=batch_size, iterations=iterations, foreground_fraction=foreground_fraction, rank=rank, ranks=ranks
+    )
+    parallel: dict[str, Any] = {"persistent_workers": True, "worker_init_fn": _start_worker} if workers else {}
+    return PatchLoader(dataset, batch_sampler=sampler, num_workers=workers, pin_memory=pin_memory, **parallel)
+
+
+def _start_worker(_: int) -> None:
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,207 @@
+"""A beating-heart phantom: short-axis cine MRI made from geometry, written in ACDC's layout with ACDC's header.
+
+For demonstration and tests. Anatomy, group, position, size, spacing and number of slices differ from patient to patient; the
+left ventricle's volumes are known. Everything follows from the seed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from uumamba.core.files import write_text
+from uumamba.core.seeding import derive_generator
+from uumamba.data.phantom_heart import GROUP_ANATOMY, Floats, Heart, draw_heart
+from uumamba.imaging.files import read_image, write_image, write_label_map
+from uumamba.imaging.image import Image
+
+FloatVolume = NDArray[np.float32]
+LabelVolume = NDArray[np.uint8]
+
+# Signal of a bright-blood (balanced steady-state) cine, blood = 1.
+_AIR, _LUNG, _MUSCLE, _LIVER, _BONE, _FAT = 0.02, 0.07, 0.32, 0.42, 0.35, 0.85
+_MYOCARDIUM, _RIGHT_WALL, _RIGHT_BLOOD, _LEFT_BLOOD, _PAPILLARY, _AORTA = 0.34, 0.38, 0.88, 1.0, 0.42, 0.95
+_SLICE_SAMPLES = (-1 / 3, 0.0, 1 / 3)
+
+
+@dataclass(frozen=True)
+class PhantomSize:
+    """How large the images are: about `voxels` squared, `spacing_mm` in plane and `slice_spacing_mm` between slices.
+
+    Each patient's own sizes differ by up to a tenth; the number of slices follows from the length of the heart.
+    """
+
+    voxels: int = 96
+    spacing_mm: float = 2.5
+    slice_spacing_mm: float = 12.0
+
+
+@dataclass(frozen=True)
+class PhantomPatient:
+    """What is known of a patient of the phantom; volumes and ejection fraction (0 to 1) are the left ventricle's."""
+
+    name: str
+    group: str
+    end_diastolic_ml: float
+    ejection_fraction: float
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """A patient's grid and surroundings, the same in both phases. Positions are in mm around the heart's axis."""
+
+    x: Floats
+    y: Floats
+    depth: Floats
+    spacing_mm: tuple[float, float, float]
+    shading: FloatVolume
+    texture: FloatVolume
+    liver: tuple[float, float]
+    chest_mm: float
+    scale: float
+    noise: float
+
+
+def write_phantom_acdc(
+    root: Path, *, patients: int = 8, test_patients: int = 0, seed: int = 0, size: PhantomSize = PhantomSize()
+) -> tuple[PhantomPatient, ...]:
+    """Write `database/training/patient001...` and `database/testing/patient101...` (or from the next free number) under `root`.
+
+    Each patient has `Info.cfg` and, at end-diastole and end-systole, an image and its label map. Groups take turns; in
+    every fourth patient end-diastole is not the first frame. Returns the truth, training patients first.
+    """
+    numbers = [("training", number + 1) for number in range(patients)]
+    numbers += [("testing", max(100, patients) + number + 1) for number in range(test_patients)]
+    return tuple(_write_patient(root / "database" / split / f"patient{number:03d}", number, seed, size) for split, number in numbers)
+
+
+def _write_patient(folder: Path, number: int, seed: int, size: PhantomSize) -> PhantomPatient:
+    random = derive_generator(seed, "phantom", number)
+    group = sorted(GROUP_ANATOMY)[(number - 1) % len(GROUP_ANATOMY)]
+    diastole, systole, ejection_fraction = draw_heart(group, random)
+    frames = int(random.integers(20, 31))
+    first = 1 if number % 4 else 4
+    info = {
+        "ED": first,
+        "ES": first + int(random.integers(7, 12)),
+        "Group": group,
+        "Height": round(random.normal(172, 8), 1),
+        "NbFrame": frames,
+        "Weight": round(random.normal(76, 11), 1),
+    }
+    write_text(folder / "Info.cfg", "".join(f"{key}: {value}\n" for key, value in info.items()))
+    scene = _draw_scene(diastole, size, random)
+    affine = np.diag([-scene.spacing_mm[0], -scene.spacing_mm[1], scene.spacing_mm[2], 1.0])
+    for phase, heart in (("ED", diastole), ("ES", systole)):
+        stem = f"{folder.name}_frame{info[phase]:02d}"
+        image, labels = _render(heart, scene, random)
+        path = folder / f"{stem}.nii.gz"
+        write_image(path, Image(image, affine), sform_scale_mm=1.0)
+        write_label_map(folder / f"{stem}_gt.nii.gz", labels, like=read_image(path))
+    return PhantomPatient(folder.name, group, diastole.cavity_ml(), ejection_fraction)
+
+
+def _draw_scene(diastole: Heart, size: PhantomSize, random: np.random.Generator) -> _Scene:
+    in_plane = round(size.spacing_mm * random.uniform(0.9, 1.1), 4)
+    between = round(size.slice_spacing_mm * random.choice([0.9, 1.0, 1.0]), 4)
+    columns, rows = (round(size.voxels * random.uniform(0.9, 1.1)) for _ in range(2))
+    slices = int(np.ceil((diastole.apex + random.uniform(0.3, 1.0) * between) / between))
+    shape = (columns, rows, slices)
+    centre = random.uniform(-0.05, 0.05, 2) * size.voxels * in_plane
+    misalignment = random.normal(0, 1.2, (2, 1, 1, slices))
+    x = (np.arange(columns) - columns / 2).reshape(-1, 1, 1) * in_plane - centre[0] + misalignment[0]
+    y = (np.arange(rows) - rows / 2).reshape(1, -1, 1) * in_plane - centre[1] + misalignment[1]
+    depth = (np.arange(slices).reshape(1, 1, -1) - random.uniform(0.1, 0.6)) * between
+    return _Scene(
+        x=x,
+        y=y,
+        depth=depth,
+        spacing_mm=(in_plane, in_plane, between),
+        shading=_draw_shading(x, y, depth, random),
+        texture=_smooth_noise(shape, 6 / in_plane, random),
+        liver=(random.uniform(-10, 20), random.uniform(70, 85)),
+        chest_mm=random.uniform(78, 92),
+        scale=random.uniform(150, 400),
+        noise=random.uniform(0.025, 0.05),
+    )
+
+
+def _draw_shading(x: Floats, y: Floats, depth: Floats, random: np.random.Generator) -> FloatVolume:
+    """Sensitivity of the receiver coils: strong at the chest wall, weak far behind; mean about 1."""
+    total = 0.35 + 0.0 * (x + y + depth)
+    for angle in np.radians(random.uniform(90, 210, 2)):
+        squared = (x - 90 * np.cos(angle)) ** 2 + (y - 90 * np.sin(angle)) ** 2
+        total = total + random.uniform(0.5, 0.9) * np.exp(-squared / (2 * random.uniform(80, 110) ** 2))
+    return (total / total.mean()).astype(np.float32)
+
+
+def _smooth_noise(shape: tuple[int, int, int], width: float, random: np.random.Generator) -> FloatVolume:
+    noise = gaussian_filter(random.normal(size=shape).astype(np.float32), (width, width, 0.5))
+    scaled: FloatVolume = noise / (noise.std() + np.float32(1e-6))
+    return scaled
+
+
+def _render(heart: Heart, scene: _Scene, random: np.random.Generator) -> tuple[FloatVolume, LabelVolume]:
+    """One frame: the image (x, y, z) in whole numbers >= 0 and the label map on its grid."""
+    labels = heart.label_map(scene.x, scene.y, scene.depth)
+    thickness = scene.spacing_mm[2]
+    samples = [_paint(heart, scene, scene.depth + part * thickness) for part in _SLICE_SAMPLES]
+    signal = np.mean(samples, axis=0, dtype=np.float32) * (1 + 0.06 * scene.texture) * scene.shading
+    blurred = gaussian_filter(signal, (0.6, 0.6, 0))
+    real, imaginary = random.normal(0, scene.noise, (2, *blurred.shape))
+    return np.rint(np.hypot(blurred + real, imaginary) * scene.scale).astype(np.float32), labels
+
+
+def _paint(heart: Heart, scene: _Scene, depth: Floats) -> FloatVolume:
+    """The tissues' signal at a depth below the base (mm), back to front."""
+    x, y = scene.x, scene.y
+    signal = np.full(np.broadcast_shapes(x.shape, y.shape, depth.shape), _AIR, dtype=np.float32)
+    for mask, value in _surroundings(heart, scene, depth):
+        signal[np.broadcast_to(mask, signal.shape)] = value
+    right, left = heart.right_side(x, y, depth), heart.left_ventricle(x, y, depth)
+    signal[heart.right_side(x, y, depth, margin=3)] = _RIGHT_WALL
+    signal[right] = _RIGHT_BLOOD
+    signal[left] = _MYOCARDIUM
+    cavity = heart.left_cavity(x, y, depth)
+    signal[cavity] = _LEFT_BLOOD
+    signal[cavity & _papillary_muscles(heart, x, y, depth)] = _PAPILLARY
+    return signal
+
+
+def _surroundings(heart: Heart, scene: _Scene, depth: Floats) -> Iterator[tuple[NDArray[np.bool_], float]]:
+    """Masks and signals around the heart: chest wall, lungs, liver, spine, aorta, fat on the heart."""
+    cos, sin = np.cos(heart.septum_rad), np.sin(heart.septum_rad)
+    ahead, aside = scene.x * cos + scene.y * sin, scene.y * cos - scene.x * sin
+    for margin, value in ((0, _FAT), (12, _MUSCLE), (20, _LUNG)):
+        reach = 115.0 - margin
+        yield ((ahead - scene.chest_mm + 115) / reach) ** 2 + (aside / (170.0 - margin)) ** 2 <= 1, value
+    dome = 55 + 0.35 * depth
+    yield (ahead - scene.liver[0]) ** 2 / 70**2 + (aside - scene.liver[1] - 20) ** 2 / dome**2 <= 1, _LIVER
+    yield np.hypot(ahead + 105, aside + 5) <= 24, _BONE
+    yield np.hypot(ahead + 72, aside + 22) <= 11, _AORTA
+    fat = 3 + 5 * np.sin(2 * np.arctan2(scene.y, scene.x) + heart.septum_rad) ** 2
+    below = depth <= heart.apex + 4
+    yield (heart.left_ventricle(scene.x, scene.y, depth, 0.0) | _near_heart(heart, scene, depth, fat)) & below, _FAT
+
+
+def _near_heart(heart: Heart, scene: _Scene, depth: Floats, fat: Floats) -> NDArray[np.bool_]:
+    """Within `fat` mm of the heart's outline in the slice, where it has one; above the base, the atria stand in for it."""
+    inside = np.maximum(depth, heart.base)
+    left = heart.left_ventricle(scene.x, scene.y, inside, fat)
+    return left | heart.right_side(scene.x, scene.y, inside, fat)
+
+
+def _papillary_muscles(heart: Heart, x: Floats, y: Floats, depth: Floats) -> NDArray[np.bool_]:
+    """Two columns of muscle in the middle third of the left cavity; ACDC's references count them to the cavity."""
+    middle = (depth > heart.equator + 0.1 * heart.length) & (depth < heart.equator + 0.6 * heart.length)
+    found = np.zeros(np.broadcast_shapes(x.shape, y.shape, depth.shape), dtype=bool)
+    for angle in (heart.septum_rad + np.radians(115), heart.septum_rad - np.radians(115)):
+        distance = np.hypot(
+            x - heart.tilt[0] * depth - 0.6 * heart.radius * np.cos(angle),
+            y - heart.tilt[1] * depth - 0.6 * heart.radius * np.sin(angle),
+        )
+        found |= (distance <= 0.16 * heart.radius) & middle
+    return found

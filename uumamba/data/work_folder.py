@@ -1,0 +1,72 @@
+"""The work folder of one data set: all that preprocessing makes and training needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uumamba.core.errors import InputError
+from uumamba.core.files import read_json
+from uumamba.data.plan import Plan, read_plan
+from uumamba.data.splits import Fold, read_folds
+from uumamba.data.store import PreprocessedStore
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """`path` is `<work>/<data set>`.
+
+    record.json              what was preprocessed: cases with file hashes, details and header repairs; settings; versions
+    folds.json               names of training and validation cases of each fold
+    plan_<configuration>.json, nnunet/    the plans, and nnU-Net's own files that they come from
+    preprocessed/<configuration>/         the cases
+    runs/<configuration's name>/fold_<n>/ training runs
+    """
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """The record of the preprocessing (JSON)."""
+        return self.path / "record.json"
+
+    @property
+    def folds(self) -> Path:
+        """The folds (JSON)."""
+        return self.path / "folds.json"
+
+    @property
+    def nnunet(self) -> Path:
+        """The folder of nnU-Net's own plans and fingerprint."""
+        return self.path / "nnunet"
+
+    def plan(self, configuration: str) -> Path:
+        """The plan of "2d" or "3d_fullres" (JSON)."""
+        return self.path / f"plan_{configuration}.json"
+
+    def store(self, configuration: str) -> PreprocessedStore:
+        """The preprocessed cases of a configuration."""
+        return PreprocessedStore(self.path / "preprocessed" / configuration)
+
+    def run(self, name: str, fold: str) -> Path:
+        """The folder of a training run."""
+        return self.path / "runs" / name / f"fold_{fold}"
+
+    def read_plan(self, configuration: str) -> Plan:
+        """The plan of a configuration; an `InputError` says how to make it if it is not there."""
+        if not self.plan(configuration).is_file():
+            raise InputError(f"{self.path}: no plan {configuration} here; run `uumamba preprocess` for this data set first")
+        return read_plan(self.plan(configuration))
+
+    def read_record(self) -> dict[str, Any]:
+        """The record of the preprocessing."""
+        record: dict[str, Any] = read_json(self.record)
+        return record
+
+    def read_fold(self, fold: str) -> Fold:
+        """Training and validation cases of fold "0", "1", ...; "all" trains on every case and validates on none."""
+        folds = read_folds(self.folds)
+        if fold == "all":
+            return Fold(training=tuple(sorted(folds[0].training + folds[0].validation)), validation=())
+        if not fold.isdecimal() or int(fold) >= len(folds):
+            raise InputError(f"--fold {fold}: must be 0 to {len(folds) - 1}, or all")
+        return folds[int(fold)]

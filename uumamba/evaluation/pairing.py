@@ -1,0 +1,103 @@
+"""Which prediction belongs to which reference, by file name.
+
+A case's name is a file's stem without a mark. `X_gt`, `X_label`, `X.label`, `X_seg` and `X_mask` are label maps of case X; `X_0000`,
+`X.img`, `X_img`, `X_image` and `X_CTA` are named after X's image, as predictions often are. Where a references folder has marked files,
+the unmarked ones beside them are images (ACDC, ImageCAS, AortaSeg24) and are left alone; else every image file in it is a reference.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from uumamba.core.errors import InputError
+from uumamba.imaging import IMAGE_SUFFIXES, image_stem
+
+LABEL_MARKS = ("_gt", "_label", ".label", "_seg", "_mask")
+IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_CTA")
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class CasePair:
+    """A case with its reference and its prediction, None where there is none."""
+
+    name: str
+    prediction: Path | None
+    reference: Path
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Every case that has a reference, by name, and the predictions that have none."""
+
+    pairs: tuple[CasePair, ...]
+    extra: tuple[Path, ...]
+
+
+def pair_predictions(predictions: Path, references: Path, *, only: Collection[str] | None = None) -> Pairing:
+    """Find the prediction of every reference; both folders are searched with all that is below them.
+
+    `only` limits the evaluation to the cases of these names. Raises `InputError` where two files claim one case, where
+    nothing matches, and for a name in `only` without a reference.
+    """
+    by_case = _references(references)
+    found: dict[str, Path] = {}
+    extra: list[Path] = []
+    for path in _image_files(predictions):
+        name = _case_of_prediction(image_stem(path), by_case)
+        if name is None:
+            extra.append(path)
+        else:
+            _claim(found, name, path, "predictions")
+    if not found:
+        raise InputError(
+            f"nothing to compare: none of {_count(predictions, extra)} is named after one of {_count(references, by_case.values())}; "
+            "name a prediction X.nii.gz for a reference X.nii.gz, X_gt.nii.gz or X_label.nii.gz"
+        )
+    names = sorted(by_case)
+    if only is not None:
+        if unknown := sorted(set(only) - by_case.keys()):
+            raise InputError(f"{references}: no reference for {', '.join(unknown)}; cases there: {', '.join(names[:_EXAMPLES])} ...")
+        names = sorted(set(only))
+    return Pairing(tuple(CasePair(name, found.get(name), by_case[name]) for name in names), tuple(extra))
+
+
+def _references(folder: Path) -> dict[str, Path]:
+    paths = _image_files(folder)
+    marked = [path for path in paths if _without_mark(image_stem(path), LABEL_MARKS) != image_stem(path)]
+    by_case: dict[str, Path] = {}
+    for path in marked or paths:
+        _claim(by_case, _without_mark(image_stem(path), LABEL_MARKS), path, "references")
+    return by_case
+
+
+def _image_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    paths = sorted(path for path in folder.rglob("[!.]*") if path.name.lower().endswith(IMAGE_SUFFIXES) and path.is_file())
+    if not paths:
+        raise InputError(f"{folder}: no image file in it ({', '.join(IMAGE_SUFFIXES)})")
+    return paths
+
+
+def _without_mark(stem: str, marks: Iterable[str]) -> str:
+    for mark in marks:
+        if stem.endswith(mark) and stem != mark:
+            return stem.removesuffix(mark)
+    return stem
+
+
+def _case_of_prediction(stem: str, cases: Collection[str]) -> str | None:
+    candidates = (stem, _without_mark(stem, IMAGE_MARKS), _without_mark(stem, LABEL_MARKS))
+    return next((name for name in candidates if name in cases), None)
+
+
+def _claim(by_case: dict[str, Path], name: str, path: Path, what: str) -> None:
+    if name in by_case:
+        raise InputError(f"two {what} for case {name}: {by_case[name]} and {path}; remove or rename one")
+    by_case[name] = path
+
+
+def _count(folder: Path, paths: Collection[Path]) -> str:
+    examples = ", ".join(path.name for path in list(paths)[:_EXAMPLES])
+    return f"the {len(paths)} image files in {folder} ({examples}{', ...' if len(paths) > _EXAMPLES else ''})"

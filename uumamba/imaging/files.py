@@ -1,0 +1,153 @@
+"""The one door for image files: NIfTI, NRRD and MetaImage in; label maps and images out."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uumamba.core.errors import InputError
+from uumamba.imaging.grid import join_numbers
+from uumamba.imaging.image import Image
+from uumamba.imaging.nifti import header_from, label_header, read_nifti, write_nifti
+from uumamba.imaging.nrrd_mha import read_nrrd_or_mha, write_nrrd_or_mha
+from uumamba.imaging.screen import check_file
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+LABEL_ROUNDING = 1e-3
+"""A label this close to an integer is that integer: labels stored as scaled or floating-point numbers."""
+_LABEL_TYPES = (np.uint8, np.int16, np.int32)
+
+
+def read_image(path: Path, *, max_dimensions: int = 3) -> Image:
+    """Read an image as float32 with axes (x, y, z), or (x, y, z, time) if `max_dimensions` is 4 and the file has four.
+
+    Trailing axes of length 1 are dropped. The affine is compared and repaired as `nifti_grid` says, repairs are in
+    `Image.repairs`. Raises `InputError`, one line, for everything else: no whole file, other sizes, NaN, shear ...
+    """
+    image = _read(path, max_dimensions)
+    with np.errstate(over="ignore", invalid="ignore"):
+        data = image.data.astype(np.float32)
+    _check_finite(data, path)
+    return replace(image, data=data)
+
+
+def read_label_map(path: Path) -> Image:
+    """Read a label map (x, y, z) as uint8, or int16 or int32 if its numbers need it; the numbers are kept.
+
+    Floating-point files are accepted if their values are whole. Raises `InputError` as `read_image`, and for labels
+    that are negative, not whole or beyond int32.
+    """
+    image = _read(path, 3)
+    data = image.data
+    if data.dtype.kind == "f":
+        _check_finite(data, path)
+        data = _whole(data, path)
+    lowest, highest = data.min().item(), data.max().item()
+    fitting = [kind for kind in _LABEL_TYPES if highest <= np.iinfo(kind).max]
+    if lowest < 0 or not fitting:
+        raise InputError(
+            f"{path}: its labels go from {lowest:g} to {highest:g}; labels are numbers from 0 to "
+            f"{np.iinfo(np.int32).max}; is this an image and not a label map?"
+        )
+    return replace(image, data=data.astype(fitting[0]))
+
+
+def write_label_map(path: Path, labels: NDArray[Any], like: Image) -> None:
+    """Write labels as uint8 on `like`'s exact grid; the format goes by the suffix.
+
+    `labels` are integers from 0 to 255 with `like`'s shape. From a NIfTI to a NIfTI file the input's header is kept
+    (pixdim, sform, qform, codes, unit, faults included), so that the label map overlays on its input in every viewer;
+    otherwise the geometry is written from the affine. Raises `InputError` for other labels, shapes and suffixes.
+    """
+    suffix = _suffix(path)
+    if labels.shape not in (like.shape, like.data.shape):
+        raise InputError(
+            f"{path}: the labels have shape {join_numbers(labels.shape)}, their image {join_numbers(like.data.shape)}; "
+            f"bring them back to the image's grid first"
+        )
+    if labels.dtype.kind not in "bui" or labels.min() < 0 or labels.max() > 255:
+        raise InputError(
+            f"{path}: labels from {labels.min():g} to {labels.max():g} ({labels.dtype}) cannot be written as uint8; "
+            f"integers from 0 to 255 can"
+        )
+    data = labels.astype(np.uint8)
+    if suffix in (".nii.gz", ".nii"):
+        write_nifti(path, data, label_header(like))
+    else:
+        write_nrrd_or_mha(path, Image(data, like.affine))
+
+
+def write_image(path: Path, image: Image, *, sform_scale_mm: float | None = None) -> None:
+    """Write an image as float32 from its data and affine alone; the format goes by the suffix.
+
+    `sform_scale_mm`, for NIfTI only, writes an sform of that spacing beside a true pixdim: with 1 the file has ACDC's
+    header trap. Raises `InputError` for an unknown suffix.
+    """
+    suffix = _suffix(path)
+    data = image.data.astype(np.float32, copy=False)
+    if suffix in (".nii.gz", ".nii"):
+        write_nifti(path, data, header_from(image.affine, sform_scale_mm))
+    elif sform_scale_mm is not None:
+        raise InputError(f"{path}: sform_scale_mm is for NIfTI files only; {suffix} has no sform")
+    else:
+        write_nrrd_or_mha(path, replace(image, data=data))
+
+
+def image_stem(path: Path) -> str:
+    """A file's name without folder and image suffix: `a/patient001.nii.gz` -> `patient001`; else `InputError`."""
+    return path.name[: -len(_suffix(path))]
+
+
+def find_images(folder: Path) -> list[Path]:
+    """The image files directly in a folder, by name; hidden files are left out. `InputError` if it is no folder."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _suffix(path: Path) -> str:
+    """The image suffix of a path; `InputError` if it has none."""
+    for suffix in IMAGE_SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise InputError(f"{path}: not an image file's name; {', '.join(IMAGE_SUFFIXES)} are read and written; convert it")
+
+
+def _read(path: Path, max_dimensions: int) -> Image:
+    """An image with its voxels as the file has them."""
+    suffix = _suffix(path)
+    try:
+        check_file(path)
+        if suffix in (".nii.gz", ".nii"):
+            return read_nifti(path, max_dimensions)
+        return read_nrrd_or_mha(path, max_dimensions)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path}: cannot be read ({reason}); check the file and its permissions") from None
+
+
+def _check_finite(data: NDArray[Any], path: Path) -> None:
+    finite = int(np.isfinite(data).sum())
+    if finite < data.size:
+        raise InputError(
+            f"{path}: {data.size - finite} of {data.size} voxels are NaN, infinite or beyond float32; "
+            f"replace them, for example by 0, and save it again"
+        )
+
+
+def _whole(data: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Floating-point labels rounded; `InputError` if they are not nearly whole."""
+    rounded: NDArray[Any] = np.round(data)
+    broken = np.abs(data - rounded) > LABEL_ROUNDING
+    if broken.any():
+        raise InputError(
+            f"{path}: {int(broken.sum())} of {data.size} labels are not whole numbers, such as {data[broken][0]:.6g}; "
+            f"is this an image, or a label map resampled by interpolation?"
+        )
+    return rounded

@@ -1,0 +1,199 @@
+"""NRRD and MetaImage (.mha) files through SimpleITK, behind a screen of their text headers.
+
+SimpleITK trusts what a header says: the screen makes sure of one number per voxel, plausible sizes and as many bytes
+as promised before SimpleITK sees the file, and keeps ITK's own messages off the user's screen.
+"""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import SimpleITK
+
+from uumamba.core.errors import InputError
+from uumamba.core.files import atomic
+from uumamba.imaging.grid import check_spacing, directions_of, spacing_of, straighten
+from uumamba.imaging.image import Image
+from uumamba.imaging.screen import check_dimensions, check_length
+
+_LONGEST_HEADER_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 20
+_AUTOMATIC_WINDOW = 47
+"""zlib's `wbits` for zlib and gzip streams alike."""
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+_META_TYPES = {
+    "MET_CHAR": 1, "MET_UCHAR": 1, "MET_SHORT": 2, "MET_USHORT": 2, "MET_INT": 4, "MET_UINT": 4,
+    "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8, "MET_FLOAT": 4, "MET_DOUBLE": 8,
+}  # fmt: skip
+_NRRD_TYPES = {
+    **dict.fromkeys(("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"), 1),
+    **dict.fromkeys(("short", "short int", "signed short", "signed short int", "int16", "int16_t"), 2),
+    **dict.fromkeys(("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"), 2),
+    **dict.fromkeys(("int", "signed int", "int32", "int32_t", "float"), 4),
+    **dict.fromkeys(("uint", "unsigned int", "uint32", "uint32_t"), 4),
+    **dict.fromkeys(("longlong", "long long", "long long int", "int64", "int64_t", "signed long long"), 8),
+    **dict.fromkeys(("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t", "double"), 8),
+}
+
+
+@dataclass(frozen=True)
+class _Promise:
+    """What a text header promises of the bytes behind it."""
+
+    shape: tuple[int, ...]
+    voxel_bytes: int
+    compressed: bool
+    oriented: bool
+
+
+def read_nrrd_or_mha(path: Path, max_dimensions: int) -> Image:
+    """Read a .nrrd or .mha file, voxels in the file's type; raises `InputError` for what is malformed or not scalar."""
+    with path.open("rb") as file:
+        promise = _screen_nrrd(file, path) if path.name.lower().endswith(".nrrd") else _screen_mha(file, path)
+        shape = check_dimensions(promise.shape, max_dimensions, path)
+        _check_bytes(file, promise, path)
+    try:
+        with _quiet():
+            image = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        raise InputError(f"{path}: SimpleITK cannot read it ({_reason(error)}); export the image again") from None
+    data = SimpleITK.GetArrayFromImage(image).T.reshape(shape, order="F")
+    spacing_mm = np.array(image.GetSpacing()[:3])
+    check_spacing(spacing_mm, path, "header")
+    dimensions = image.GetDimension()
+    affine = np.eye(4)
+    affine[:3, :3] = _LPS_TO_RAS @ np.reshape(image.GetDirection(), (dimensions, dimensions))[:3, :3] * spacing_mm
+    affine[:3, 3] = _LPS_TO_RAS @ image.GetOrigin()[:3]
+    affine, repairs = straighten(affine, path)
+    if not promise.oriented:
+        repairs += ("the header has no orientation: axes were taken as left, posterior, superior; sides are unsure",)
+    return Image(data, affine, repairs)
+
+
+def write_nrrd_or_mha(path: Path, image: Image) -> None:
+    """Write an image's data (in its own type), affine and the research-use note, compressed and atomically."""
+    itk_image = SimpleITK.GetImageFromArray(np.ascontiguousarray(image.data.T), isVector=False)
+    dimensions = image.data.ndim
+    direction = np.eye(dimensions)
+    direction[:3, :3] = _LPS_TO_RAS @ directions_of(image.affine)
+    itk_image.SetDirection(direction.ravel().tolist())
+    itk_image.SetSpacing([*spacing_of(image.affine).tolist(), 1.0][:dimensions])
+    itk_image.SetOrigin([*(_LPS_TO_RAS @ image.affine[:3, 3]).tolist(), 0.0][:dimensions])
+    itk_image.SetMetaData("Comment", "uumamba - research use only")
+    with atomic(path) as temporary, _quiet():
+        SimpleITK.WriteImage(itk_image, str(temporary), useCompression=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep ITK's warnings off the screen while the block runs."""
+    before = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last line of SimpleITK's message that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].removeprefix("ITK ERROR: ") if lines else "no reason given"
+
+
+def _header_lines(file: IO[bytes], path: Path) -> Iterator[str]:
+    """A text header line by line; `InputError` if it is not text or never ends."""
+    while file.tell() < _LONGEST_HEADER_BYTES:
+        line = file.readline(_LONGEST_HEADER_BYTES)
+        if not line.endswith(b"\n"):
+            break
+        yield line.decode("utf-8", errors="replace").rstrip("\r\n")
+    raise InputError(f"{path}: its header has no end; check what the file is, or copy it again")
+
+
+def _screen_mha(file: IO[bytes], path: Path) -> _Promise:
+    """Read a MetaImage header; the file then stands at its first voxel."""
+    fields: dict[str, str] = {}
+    for number, line in enumerate(_header_lines(file, path)):
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or (number == 0 and key not in ("ObjectType", "NDims")):
+            raise InputError(f"{path}: not a MetaImage file (line {number + 1} of its header is no 'key = value')")
+        fields[key] = value
+        if key == "ElementDataFile":
+            break
+    if fields["ElementDataFile"] != "LOCAL":
+        data_file = fields["ElementDataFile"]
+        raise InputError(f"{path}: its voxels are in another file ({data_file}); save both as one .mha file")
+    if fields.get("BinaryData", "True").lower() == "false":
+        raise InputError(f"{path}: its voxels are written as text; save it as binary")
+    if fields.get("ElementNumberOfChannels", "1") != "1":
+        raise InputError(f"{path}: has {fields['ElementNumberOfChannels']} numbers per voxel; one is needed")
+    return _Promise(
+        _sizes(fields.get("DimSize", ""), fields.get("NDims", ""), path),
+        _voxel_bytes(fields.get("ElementType", ""), _META_TYPES, path),
+        fields.get("CompressedData", "False").lower() == "true",
+        not {"TransformMatrix", "Rotation", "Orientation"}.isdisjoint(fields),
+    )
+
+
+def _screen_nrrd(file: IO[bytes], path: Path) -> _Promise:
+    """Read a NRRD header; the file then stands at its first voxel."""
+    lines = _header_lines(file, path)
+    if not next(lines).startswith("NRRD000"):
+        raise InputError(f"{path}: not a NRRD file (it does not begin with NRRD000); check what it is")
+    fields: dict[str, str] = {}
+    for line in lines:
+        if not line:
+            break
+        key, colon, value = line.partition(": ")
+        if colon and not line.startswith("#"):
+            fields[key.strip().lower()] = value.strip()
+    if "data file" in fields or "datafile" in fields:
+        raise InputError(f"{path}: its voxels are in another file; save both as one .nrrd file")
+    encoding = fields.get("encoding", "").lower()
+    if encoding not in ("raw", "gzip", "gz"):
+        raise InputError(f"{path}: its encoding is {encoding!r}; raw and gzip are read; save it again as one of them")
+    kinds = set(fields.get("kinds", "").lower().split())
+    if not kinds <= {"domain", "space", "time", "none", "???"}:
+        raise InputError(f"{path}: has axes of kinds {fields['kinds']!r}; one number per voxel is needed")
+    return _Promise(
+        _sizes(fields.get("sizes", ""), fields.get("dimension", ""), path),
+        _voxel_bytes(fields.get("type", "").lower(), _NRRD_TYPES, path),
+        encoding != "raw",
+        "space directions" in fields,
+    )
+
+
+def _sizes(sizes: str, dimensions: str, path: Path) -> tuple[int, ...]:
+    """Sizes from a header's text; `InputError` unless they are as many positive integers as it has dimensions."""
+    words = sizes.split()
+    if str(len(words)) != dimensions or not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise InputError(f"{path}: its header gives impossible sizes ({sizes!r}, {dimensions!r} axes); export it again")
+    return tuple(int(word) for word in words)
+
+
+def _voxel_bytes(name: str, types: dict[str, int], path: Path) -> int:
+    """Bytes per voxel of a named type; `InputError` for a type that is unknown or not the same on every machine."""
+    if name not in types:
+        raise InputError(f"{path}: its voxels are of type {name!r}; integers or floating point are needed")
+    return types[name]
+
+
+def _check_bytes(file: IO[bytes], promise: _Promise, path: Path) -> None:
+    """Raise `InputError` if fewer voxels lie behind the header than promised, or their compression is damaged."""
+    needed = int(np.prod(promise.shape, dtype=object)) * promise.voxel_bytes
+    there = path.stat().st_size - file.tell()
+    if promise.compressed:
+        stream = zlib.decompressobj(_AUTOMATIC_WINDOW)
+        there = 0
+        try:
+            while not stream.eof and (block := file.read(_BLOCK_BYTES)):
+                there += len(stream.decompress(block))
+        except zlib.error as error:
+            raise InputError(f"{path}: its compressed voxels are damaged ({error}); copy it again") from None
+        there = there if stream.eof else min(there, needed - 1)
+    check_length(there, needed, path)

@@ -1,0 +1,70 @@
+"""The U-Net decoder of U-Mamba, in both published generations."""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import torch
+from uumamba.models.blocks import TRANSPOSED_CONVOLUTION, convolution, v1_stage, v2_stage
+from uumamba.models.encoder import Generation, reduced_blocks
+from uumamba.models.topology import Topology
+
+
+class UpsampleLayer(nn.Module):
+    """Nearest-neighbour upsampling by whole factors and a 1x1 convolution."""
+
+    def __init__(self, inputs: int, outputs: int, scale: Sequence[int]) -> None:
+        super().__init__()
+        self.conv = convolution(inputs, outputs, [1] * len(scale))
+        self.scale = tuple(float(factor) for factor in scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, *spatial) to (batch, outputs, *scaled spatial)."""
+        # The 1x1 convolution commutes with nearest-neighbour upsampling and is cheaper before it.
+        return F.interpolate(self.conv(x), scale_factor=self.scale, mode="nearest")
+
+
+class UNetDecoder(nn.Module):
+    """Upsample, concatenate the skip, residual blocks; a 1x1 head per stage, or on the last stage only."""
+
+    def __init__(self, topology: Topology, *, classes: int, generation: Generation, deep_supervision: bool) -> None:
+        super().__init__()
+        axes, stages = topology.spatial_dims, len(topology.features)
+        blocks = reduced_blocks(topology.blocks_decoder, math.ceil((stages - 1) / 2 + 0.5), generation)
+        build = v1_stage if generation == "v1" else v2_stage
+        below = topology.features[:0:-1]
+        skips = topology.features[-2::-1]
+        scales = topology.strides[:0:-1]
+        self.skips = [not (generation == "v2" and axes == 2 and stage == stages - 2) for stage in range(stages - 1)]
+        if generation == "v1":
+            upsample = TRANSPOSED_CONVOLUTION[axes]
+            self.transpconvs = nn.ModuleList(
+                upsample(inputs, outputs, scale, scale) for inputs, outputs, scale in zip(below, skips, scales, strict=True)
+            )
+        else:
+            self.upsample_layers = nn.ModuleList(
+                UpsampleLayer(inputs, outputs, scale) for inputs, outputs, scale in zip(below, skips, scales, strict=True)
+            )
+        self.stages = nn.ModuleList(
+            build((1 + takes_skip) * features, features, kernel, count, [1] * axes)
+            for takes_skip, features, kernel, count in zip(self.skips, skips, topology.kernels[-2::-1], blocks, strict=True)
+        )
+        self.seg_layers = nn.ModuleList(
+            convolution(features, classes, [1] * axes) if deep_supervision or stage == stages - 2 else nn.Identity()
+            for stage, features in enumerate(skips)
+        )
+
+    def forward(self, maps: Sequence[Tensor], *, every_level: bool) -> list[Tensor]:
+        """Logits (batch, classes, *size) from the encoder's maps: of every stage, full resolution first, or only that."""
+        upsample_layers = self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers
+        x, logits = maps[-1], []
+        for stage, (upsample, blocks, head) in enumerate(zip(upsample_layers, self.stages, self.seg_layers, strict=True)):
+            x = upsample(x)
+            if self.skips[stage]:
+                x = torch.cat((x, maps[-2 - stage]), dim=1)
+            x = blocks(x)
+            if every_level or stage == len(self.stages) - 1:
+                logits.append(head(x))
+        return logits[::-1]

@@ -1,0 +1,132 @@
+"""The shape of a U-Net as pure numbers, and nnU-Net's rule that finds it from patch size and spacing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from uumamba.core.errors import ConfigError
+
+_MIN_FEATURE_MAP = 4
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Sizes of an encoder-decoder, per stage from full resolution to the bottleneck; axes in network order.
+
+    `patch_size` in voxels; `kernels` and `strides` one entry per axis and stage (the stride is applied on entering the
+    stage); `blocks_encoder` and `blocks_decoder` are blocks per stage as planned, the decoder's from low to full
+    resolution. Raises `ConfigError` if the lengths do not fit each other.
+    """
+
+    patch_size: tuple[int, ...]
+    features: tuple[int, ...]
+    kernels: tuple[tuple[int, ...], ...]
+    strides: tuple[tuple[int, ...], ...]
+    blocks_encoder: tuple[int, ...]
+    blocks_decoder: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Check that all parts speak of the same number of stages and axes."""
+        stages, axes = len(self.features), len(self.patch_size)
+        if axes not in (2, 3):
+            raise ConfigError(f"topology: patch_size must have 2 or 3 axes, got {self.patch_size}")
+        lengths = {"kernels": self.kernels, "strides": self.strides, "blocks_encoder": self.blocks_encoder}
+        for name, part in lengths.items():
+            if len(part) != stages:
+                raise ConfigError(f"topology: {name} must have {stages} entries as features has, got {len(part)}")
+        if stages < 2 or len(self.blocks_decoder) != stages - 1:
+            raise ConfigError(
+                f"topology: needs at least 2 stages and one entry of blocks_decoder per stage but the last; "
+                f"got {stages} stages, {len(self.blocks_decoder)} entries"
+            )
+        if any(len(entry) != axes for entry in (*self.kernels, *self.strides)):
+            raise ConfigError(f"topology: kernels and strides must have {axes} axes as patch_size has")
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 or 3."""
+        return len(self.patch_size)
+
+    @property
+    def total_stride(self) -> tuple[int, ...]:
+        """Voxels per bottleneck voxel along each axis; sizes of inputs must be multiples of it."""
+        return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
+
+    @property
+    def feature_maps(self) -> tuple[tuple[int, ...], ...]:
+        """Size of each stage's feature map for an input of `patch_size`, full resolution first."""
+        sizes, current = [], self.patch_size
+        for stride in self.strides:
+            current = tuple(size // step for size, step in zip(current, stride, strict=True))
+            sizes.append(current)
+        return tuple(sizes)
+
+
+def plan_topology(
+    patch_size: Sequence[int],
+    spacing_mm: Sequence[float],
+    *,
+    base_features: int,
+    max_features: int,
+    max_stages: int | None = None,
+    blocks: int = 2,
+) -> Topology:
+    """The topology that nnU-Net 2 plans for a patch (voxels) and a spacing (mm), both in network axis order.
+
+    Axes within a factor 2 of the finest spacing are halved together while the feature map keeps 4 voxels (Isensee et
+    al., Nature Methods 2021, supplement; nnU-Net's `get_pool_and_conv_props`). Features are `min(base 2^i, max)`.
+    `max_stages` stops earlier, for small networks. Where nnU-Net pads the patch, this raises `ConfigError` that names
+    the nearest sizes that fit.
+    """
+    if len(patch_size) != len(spacing_mm) or len(patch_size) not in (2, 3):
+        raise ConfigError(f"topology: needs 2 or 3 axes of patch size and spacing, got {patch_size} and {spacing_mm}")
+    if min(patch_size) < 1 or min(spacing_mm) <= 0:
+        raise ConfigError(f"topology: sizes and spacings must be above 0, got {patch_size} voxels, {spacing_mm} mm")
+    size, spacing, kernel = list(patch_size), list(spacing_mm), [1] * len(patch_size)
+    strides, kernels = [(1,) * len(size)], []
+    while max_stages is None or len(strides) < max_stages:
+        axes = _axes_to_halve(size, spacing)
+        if not axes:
+            break
+        finest = min(spacing)
+        kernel = [3 if k == 3 or s / finest < 2 else 1 for k, s in zip(kernel, spacing, strict=True)]
+        kernels.append(tuple(kernel))
+        strides.append(tuple(2 if axis in axes else 1 for axis in range(len(size))))
+        size = [math.ceil(n / stride) for n, stride in zip(size, strides[-1], strict=True)]
+        spacing = [s * stride for s, stride in zip(spacing, strides[-1], strict=True)]
+    stages = len(strides)
+    if stages < 2:
+        raise ConfigError(
+            f"topology: patch size {tuple(patch_size)} with max_stages {max_stages} leaves no axis to halve; "
+            f"needs 2 stages and {2 * _MIN_FEATURE_MAP} voxels on two axes"
+        )
+    topology = Topology(
+        patch_size=tuple(patch_size),
+        features=tuple(min(base_features * 2**stage, max_features) for stage in range(stages)),
+        kernels=(*kernels, (3,) * len(size)),
+        strides=tuple(strides),
+        blocks_encoder=(blocks,) * stages,
+        blocks_decoder=(blocks,) * (stages - 1),
+    )
+    _require_multiple(topology)
+    return topology
+
+
+def _axes_to_halve(size: list[int], spacing: list[float]) -> list[int]:
+    """The axes that the next stage halves; empty at the bottleneck."""
+    large = [axis for axis, n in enumerate(size) if n >= 2 * _MIN_FEATURE_MAP]
+    if not large:
+        return []
+    finest = min(spacing[axis] for axis in large)
+    axes = [axis for axis in large if spacing[axis] / finest < 2]
+    return [] if len(axes) == 1 and size[axes[0]] < 3 * _MIN_FEATURE_MAP else axes
+
+
+def _require_multiple(topology: Topology) -> None:
+    """Refuse a patch that is no multiple of the total stride."""
+    wrong = []
+    for axis, (size, step) in enumerate(zip(topology.patch_size, topology.total_stride, strict=True)):
+        if size % step:
+            wrong.append(f"axis {axis}: {size} is no multiple of {step}, nearest {size // step * step} or {-(-size // step) * step}")
+    if wrong:
+        raise ConfigError(f"topology: patch size {topology.patch_size} does not fit its {len(topology.strides)} stages; {'; '.join(wrong)}")

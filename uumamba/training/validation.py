@@ -1,0 +1,76 @@
+"""Validation: on patches after each epoch, on whole volumes at the end."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from uumamba.core.labels import LabelSet
+from uumamba.data.plan import Plan
+from uumamba.data.store import PreprocessedStore
+from uumamba.inference.sliding_window import predict_logits
+from uumamba.losses.segmentation import SegmentationLoss
+from uumamba.metrics.overlap import dice
+
+
+@dataclass(frozen=True)
+class PatchValidation:
+    """Mean loss over the batches, and Dice per structure over all their voxels together (None where none is labelled)."""
+
+    loss: float
+    dice: dict[str, float | None]
+
+
+def validate_patches(network: nn.Module, loss: SegmentationLoss, batches: Iterable[dict[str, Any]], labels: LabelSet, device: torch.device) -> PatchValidation:
+    """Compare the network with the targets of `batches`; batches are as `data/loader.py` makes them, patches not mirrored.
+
+    This Dice counts voxels of all patches together and ignores case borders: good to see progress, not to report.
+    """
+    counts = torch.zeros(3, labels.classes, dtype=torch.float64)
+    losses: list[float] = []
+    network.eval()
+    with torch.inference_mode():
+        for batch in batches:
+            target = batch["target"][0].to(device)
+            logits: Tensor = network(batch["image"].to(device))
+            losses.append(float(loss([logits], [target]).total))
+            counts += _count(logits.argmax(1), target[:, 0].long(), labels).cpu()
+    network.train()
+    both, predicted, reference = counts.tolist()
+    return PatchValidation(
+        loss=sum(losses) / len(losses),
+        dice={
+            name: 2 * both[number] / (predicted[number] + reference[number]) if reference[number] else None
+            for name, number in labels.structures.items()
+        },
+    )
+
+
+def _count(predicted: Tensor, reference: Tensor, labels: LabelSet) -> Tensor:
+    """Voxels of each class in both, in the prediction and in the reference, (3, classes); ignored voxels are left out."""
+    if labels.ignore is not None:
+        known = reference != labels.ignore
+        predicted, reference = predicted[known], reference[known]
+    agreed = reference[predicted == reference]
+    return torch.stack([torch.bincount(values.flatten(), minlength=labels.classes) for values in (agreed, predicted, reference)])
+
+
+def validate_volumes(
+    network: nn.Module, store: PreprocessedStore, cases: Sequence[str], plan: Plan, device: torch.device
+) -> dict[str, dict[str, float | None]]:
+    """Dice of whole cases by name and structure, at the plan's spacing, without mirroring.
+
+    `uumamba evaluate` compares on the images' own grids, so its numbers differ a little.
+    """
+    scores = {}
+    for case in cases:
+        data, labels = store.read_case(case)
+        logits = predict_logits(network, torch.from_numpy(data), patch_size=plan.patch_size, batch_size=plan.batch_size, device=device)
+        predicted = logits.argmax(0).cpu().numpy()
+        known = labels[0] != plan.labels.ignore
+        scores[case] = {
+            name: dice((predicted == number) & known, labels[0] == number) for name, number in plan.labels.structures.items()
+        }
+    return scores
