@@ -19,7 +19,7 @@ STATISTICS = IntensityStatistics(mean=0, median=0, std=1, min=-3, max=3, percent
 
 @pytest.fixture
 def plan() -> Plan:
-    """Two-dimensional, two stages, three classes; 1.5 mm in plane."""
+    """Two-dimensional, three stages, three classes; 1.5 mm in plane."""
     return Plan(
         dataset="acdc",
         configuration="2d",
@@ -30,11 +30,11 @@ def plan() -> Plan:
         median_shape=(4, 20, 20),
         patch_size=(16, 16),
         batch_size=2,
-        features=(4, 8),
-        kernels=((3, 3), (3, 3)),
-        strides=((1, 1), (2, 2)),
-        blocks_encoder=(1, 1),
-        blocks_decoder=(1,),
+        features=(4, 8, 8),
+        kernels=((3, 3), (3, 3), (3, 3)),
+        strides=((1, 1), (2, 2), (2, 2)),
+        blocks_encoder=(1, 1, 1),
+        blocks_decoder=(1, 1),
         batch_dice=True,
     )
 
@@ -48,7 +48,12 @@ def description(plan: Plan) -> BundleDescription:
         mirrored_axes=(0, 1),
         preprocessing={"nnunetv2": "2.8.1"},
         training=TrainingRecord(
-            seed=7, epochs=3, fold=0, case_hashes={"a": "0f", "b": "1e"}, scores={"Dice wall": 0.81234, "Dice cavity": None}
+            seed=7,
+            epochs=3,
+            fold=0,
+            cases=("a", "b"),
+            case_hashes={"all": "0f"},
+            scores={"Dice wall": 0.81234, "Dice cavity": None},
         ),
         versions={"torch": "2.13"},
         licence="CC BY-NC-SA 4.0",
@@ -59,14 +64,17 @@ def description(plan: Plan) -> BundleDescription:
 
 @pytest.fixture
 def make_bundle(tmp_path: Path, description: BundleDescription) -> Callable[..., Bundle]:
-    """Write and read a bundle with weights from a seed; keyword arguments change the description."""
+    """Write and read a bundle with weights from a seed; other keyword arguments change the description."""
 
-    def make(seed: int = 0, **changes: object) -> Bundle:
+    def make(seed: int = 0, *, deep_supervision: bool = True, **changes: object) -> Bundle:
         changed = description.model_copy(update=changes)
         plan = changed.plan
         torch.manual_seed(seed)
         network = changed.network.build(
-            topology_of(plan), input_channels=len(plan.channels), classes=plan.labels.classes, deep_supervision=True
+            topology_of(plan),
+            input_channels=len(plan.channels),
+            classes=plan.labels.classes,
+            deep_supervision=deep_supervision,
         )
         path = tmp_path / "bundles" / f"{len(list(tmp_path.glob('bundles/*')))}.safetensors"
         write_bundle(path, state=network.state_dict(), description=changed)
@@ -79,7 +87,9 @@ def make_bundle(tmp_path: Path, description: BundleDescription) -> Callable[...,
 def make_image() -> Callable[..., Image]:
     """A noisy image (x, y, z) with a bright disc; 1.5 x 1.2 x 8 mm unless told."""
 
-    def make(shape: tuple[int, int, int] = (18, 22, 3), spacing_mm: tuple[float, ...] = (1.5, 1.2, 8.0), seed: int = 0) -> Image:
+    def make(
+        shape: tuple[int, int, int] = (18, 22, 3), spacing_mm: tuple[float, ...] = (1.5, 1.2, 8.0), seed: int = 0
+    ) -> Image:
         grid = np.indices(shape)
         centre = (np.array(shape)[:2, None, None, None] - 1) / 2
         disc = ((grid[:2] - centre) ** 2).sum(0) < 25

@@ -68,16 +68,18 @@ def test_header_is_plain_json_and_a_readable_card(make_bundle: MakeBundle) -> No
         assert expected in card
 
 
-def test_card_of_a_bundle_that_knows_little(make_bundle: MakeBundle, description: BundleDescription) -> None:
+def test_card_of_a_bundle_that_knows_little(description: BundleDescription) -> None:
     card = BundleDescription(plan=description.plan, network=description.network).model_card
     assert "unknown number of cases" in card
     assert "Not evaluated." in card
     assert "## Training\n" not in card
 
 
+@pytest.mark.parametrize("deep_supervision", [True, False])
 @pytest.mark.parametrize("mamba", ["none", "bottleneck"])
-def test_network_computes_as_before(mamba: str, description: BundleDescription, make_bundle: MakeBundle) -> None:
-    bundle = make_bundle(seed=3, network=UMambaSettings.model_validate({"mamba": mamba}))
+def test_network_computes_as_before(mamba: str, deep_supervision: bool, make_bundle: MakeBundle) -> None:
+    network = UMambaSettings.model_validate({"mamba": mamba})
+    bundle = make_bundle(seed=3, deep_supervision=deep_supervision, network=network)
     first, second = build_network(bundle), build_network(read_bundle(bundle.path))
     x = torch.randn(1, 1, 16, 16)
     assert not first.training
@@ -168,7 +170,7 @@ def test_foreign_headers(changes: dict[str, str | None], message: str, tmp_path:
 
 
 def test_tensors_that_do_not_fit_the_description(make_bundle: MakeBundle) -> None:
-    bundle = make_bundle()
+    bundle = make_bundle(deep_supervision=False)
     name, *_ = bundle.state
     missing = Bundle(bundle.description, {k: v for k, v in bundle.state.items() if k != name}, bundle.path, "")
     with pytest.raises(InputError, match=f"missing {name}; superfluous none"):

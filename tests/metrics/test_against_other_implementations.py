@@ -5,7 +5,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from monai.metrics import compute_average_surface_distance, compute_dice, compute_hausdorff_distance, compute_surface_dice
+from monai.metrics import (
+    compute_average_surface_distance,
+    compute_dice,
+    compute_hausdorff_distance,
+    compute_surface_dice,
+)
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -72,10 +77,13 @@ def test_as_brute_force(spacing: tuple[float, float, float]) -> None:
     first, second = blobs(11, (8, 7, 5))
     points = [border_points(mask, spacing) for mask in (first, second)]
     there, back = (
-        np.array([min(float(np.linalg.norm(a - b)) for b in others) for a in ours]) for ours, others in (points, points[::-1])
+        np.array([min(float(np.linalg.norm(a - b)) for b in others) for a in ours])
+        for ours, others in (points, points[::-1])
     )
     assert hausdorff_mm(first, second, spacing) == pytest.approx(max(there.max(), back.max()))
-    assert hausdorff95_mm(first, second, spacing) == pytest.approx(max(np.percentile(there, 95), np.percentile(back, 95)))
+    assert hausdorff95_mm(first, second, spacing) == pytest.approx(
+        max(np.percentile(there, 95), np.percentile(back, 95))
+    )
     assert assd_mm(first, second, spacing) == pytest.approx(np.concatenate([there, back]).mean())
     both = sum(bool(a and b) for a, b in zip(first.flat, second.flat, strict=True))
     assert dice(first, second, spacing) == pytest.approx(2 * both / (first.sum() + second.sum()))

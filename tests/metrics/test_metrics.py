@@ -63,7 +63,9 @@ def test_order_and_direction_of_the_axes_do_not_matter(
     spacing = [SPACING_MM[axis] for axis in axes]
     function = METRICS[name].function
     # the areas of surface elements are float32 numbers in MONAI's table
-    assert function(turned(first), turned(second), spacing) == pytest.approx(function(first, second, SPACING_MM), abs=1e-6)
+    assert function(turned(first), turned(second), spacing) == pytest.approx(
+        function(first, second, SPACING_MM), abs=1e-6
+    )
 
 
 @every_metric
@@ -129,6 +131,8 @@ def test_wrong_arguments(name: str, change: Callable[[Mask], tuple[object, ...]]
 @given(seeds=pairs)
 def test_surface_dice_grows_with_the_tolerance(seeds: tuple[int, int]) -> None:
     first, second = map(random_mask, seeds)
-    values = [surface_dice(first, second, SPACING_MM, tolerance_mm=step) or 0.0 for step in (0.0, 1.4, 2.0, 10.0, 100.0)]
+    values = [
+        surface_dice(first, second, SPACING_MM, tolerance_mm=step) or 0.0 for step in (0.0, 1.4, 2.0, 10.0, 100.0)
+    ]
     assert values == sorted(values)
     assert values[-1] == pytest.approx(1.0)

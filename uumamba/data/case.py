@@ -27,4 +27,4 @@ def require_distinct_names(cases: Iterable[Case]) -> None:
     """Raise an `InputError` if two cases have the same name: their files would overwrite each other."""
     repeated = sorted(name for name, count in Counter(case.name for case in cases).items() if count > 1)
     if repeated:
-        raise InputError(f"case names must be distinct, but {', '.join(repeated)} occurs more than once; rename the cases")
+        raise InputError(f"case names must be distinct, but {', '.join(repeated)} is there more than once; rename")

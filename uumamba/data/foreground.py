@@ -7,8 +7,10 @@ from uumamba.core.seeding import derive_generator
 LOCATIONS_PER_STRUCTURE = 10_000
 
 
-def foreground_locations(labels: np.ndarray, *, ignore: int | None = None, limit: int = LOCATIONS_PER_STRUCTURE) -> dict[int, np.ndarray]:
-    """Voxels of each structure in `labels` (1, *3D) integer: number -> (n, 3) int32 indices on the three spatial axes.
+def foreground_locations(
+    labels: np.ndarray, *, ignore: int | None = None, limit: int = LOCATIONS_PER_STRUCTURE
+) -> dict[int, np.ndarray]:
+    """Voxels of each structure in `labels` (1, *3D) integer: number -> (n, 3) int32 indices on the spatial axes.
 
     At most `limit` voxels per structure, drawn without replacement, the same at every call, in scan order. Background
     (<= 0) and `ignore` are left out; a structure that is absent has no entry.

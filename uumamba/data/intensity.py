@@ -42,19 +42,25 @@ class ByChannel:
 
 @dataclass(frozen=True)
 class MonaiTransform:
-    """A random array transform of MONAI, drawing from the sample's generator instead of its own state."""
+    """A random array transform of MONAI, applied with `probability`, drawing from the sample's generator.
+
+    The decision is taken here: MONAI converts an image even where it then leaves it alone.
+    """
 
     transform: Any
+    probability: float
 
     def __call__(self, image: Tensor, random: np.random.Generator) -> Tensor:
         """Image (channel, *patch) through the transform, as a plain tensor."""
+        if random.random() >= self.probability:
+            return image
         self.transform.set_random_state(state=np.random.RandomState(random.bit_generator))
         return _plain(self.transform(image))
 
 
 def gaussian_noise(probability: float, largest_std: float) -> IntensityTransform:
     """Noise of one standard deviation in [0, largest_std] on all channels (nnU-Net's "variance" is used as std)."""
-    return MonaiTransform(RandGaussianNoise(prob=probability, std=largest_std, sample_std=True))
+    return MonaiTransform(RandGaussianNoise(prob=1.0, std=largest_std, sample_std=True), probability)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Blur:
         """Channel (1, *patch) -> the same, blurred."""
         kernels = []
         for size in channel.shape[1:]:
-            kernel = gaussian_1d(torch.tensor(random.uniform(*self.sigma)), truncated=_BLUR_REACH)
+            kernel = gaussian_1d(torch.tensor(random.uniform(*self.sigma)), truncated=_BLUR_REACH, approx="sampled")
             # A mirrored border must be shorter than the axis.
             surplus = max(len(kernel) // 2 - (size - 1), 0)
             kernel = kernel[surplus : len(kernel) - surplus]

@@ -3,17 +3,15 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from uumamba.core.errors import InputError
 from uumamba.core.log import log
 from uumamba.core.seeding import derive_generator
-from uumamba.core.settings import Settings
 from uumamba.data.augment import Augmentation
 from uumamba.data.patches import Box, cut_patch, downsample_labels, draw_lower, draw_voxel
 from uumamba.data.sampler import PatchBatchSampler, SampleKey
@@ -88,6 +86,7 @@ class PatchDataset(Dataset[PatchSample]):
         matrix = self._augmentation.affine.draw(random) if self._augmentation else None
 
         def read(low: Box, high: Box) -> tuple[Tensor, Tensor]:
+            """A box of this case, as `cut_patch` asks for it."""
             data, labels = self._store.read_patch(case, low, high)
             return torch.from_numpy(data), torch.from_numpy(labels)
 
@@ -110,13 +109,6 @@ class PatchLoader(DataLoader[PatchSample]):
         """The batches of one epoch (from 0), beginning with batch `start`: how a run goes on where it stopped."""
         self.batch_sampler.set_epoch(epoch, start)
         return iter(self)
-
-
-class LoaderSettings(Settings):
-    """How patches are drawn and by how many processes."""
-
-    workers: Annotated[int, Field(ge=0)] = 2
-    foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.33
 
 
 def build_loader(

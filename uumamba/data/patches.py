@@ -34,6 +34,7 @@ def draw_lower(shape: Box, size: Box, random: np.random.Generator, voxel: Box | 
     """
 
     def along(axis: int) -> int:
+        """The corner along one axis."""
         room = shape[axis] - size[axis]
         if room < 0:
             return -(-room // 2)

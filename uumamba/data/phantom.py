@@ -1,7 +1,7 @@
 """A beating-heart phantom: short-axis cine MRI made from geometry, written in ACDC's layout with ACDC's header.
 
-For demonstration and tests. Anatomy, group, position, size, spacing and number of slices differ from patient to patient; the
-left ventricle's volumes are known. Everything follows from the seed.
+For demonstration and tests. Anatomy, group, position, size, spacing and number of slices differ from patient to
+patient; the left ventricle's volumes are known. Everything follows from the seed.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ FloatVolume = NDArray[np.float32]
 LabelVolume = NDArray[np.uint8]
 
 # Signal of a bright-blood (balanced steady-state) cine, blood = 1.
-_AIR, _LUNG, _MUSCLE, _LIVER, _BONE, _FAT = 0.02, 0.07, 0.32, 0.42, 0.35, 0.85
+_AIR, _LUNG, _MUSCLE, _LIVER, _SPLEEN, _BONE, _FAT = 0.02, 0.07, 0.32, 0.42, 0.55, 0.35, 0.85
 _MYOCARDIUM, _RIGHT_WALL, _RIGHT_BLOOD, _LEFT_BLOOD, _PAPILLARY, _AORTA = 0.34, 0.38, 0.88, 1.0, 0.42, 0.95
 _SLICE_SAMPLES = (-1 / 3, 0.0, 1 / 3)
 
@@ -50,6 +50,16 @@ class PhantomPatient:
 
 
 @dataclass(frozen=True)
+class _Organ:
+    """A round organ below the diaphragm: its centre ahead of and below the heart's axis, radius, and signal."""
+
+    ahead_mm: float
+    down_mm: float
+    radius_mm: float
+    signal: float
+
+
+@dataclass(frozen=True)
 class _Scene:
     """A patient's grid and surroundings, the same in both phases. Positions are in mm around the heart's axis."""
 
@@ -59,8 +69,9 @@ class _Scene:
     spacing_mm: tuple[float, float, float]
     shading: FloatVolume
     texture: FloatVolume
-    liver: tuple[float, float]
+    organs: tuple[_Organ, ...]
     chest_mm: float
+    body_rad: float
     scale: float
     noise: float
 
@@ -68,14 +79,17 @@ class _Scene:
 def write_phantom_acdc(
     root: Path, *, patients: int = 8, test_patients: int = 0, seed: int = 0, size: PhantomSize = PhantomSize()
 ) -> tuple[PhantomPatient, ...]:
-    """Write `database/training/patient001...` and `database/testing/patient101...` (or from the next free number) under `root`.
+    """Write `database/training/patient001...` and `database/testing/patient101...` under `root`.
 
     Each patient has `Info.cfg` and, at end-diastole and end-systole, an image and its label map. Groups take turns; in
     every fourth patient end-diastole is not the first frame. Returns the truth, training patients first.
     """
     numbers = [("training", number + 1) for number in range(patients)]
     numbers += [("testing", max(100, patients) + number + 1) for number in range(test_patients)]
-    return tuple(_write_patient(root / "database" / split / f"patient{number:03d}", number, seed, size) for split, number in numbers)
+    database = root / "database"
+    return tuple(
+        _write_patient(database / split / f"patient{number:03d}", number, seed, size) for split, number in numbers
+    )
 
 
 def _write_patient(folder: Path, number: int, seed: int, size: PhantomSize) -> PhantomPatient:
@@ -122,11 +136,23 @@ def _draw_scene(diastole: Heart, size: PhantomSize, random: np.random.Generator)
         spacing_mm=(in_plane, in_plane, between),
         shading=_draw_shading(x, y, depth, random),
         texture=_smooth_noise(shape, 6 / in_plane, random),
-        liver=(random.uniform(-10, 20), random.uniform(70, 85)),
+        organs=_draw_organs(random),
         chest_mm=random.uniform(78, 92),
+        body_rad=np.radians(random.uniform(-15, 15)),
         scale=random.uniform(150, 400),
-        noise=random.uniform(0.025, 0.05),
+        noise=random.uniform(0.015, 0.035),
     )
+
+
+def _draw_organs(random: np.random.Generator) -> tuple[_Organ, ...]:
+    """Liver, stomach, its contents, spleen, and a few loops of bowel, from back to front."""
+    placed = ((30, 100, 45, _LIVER), (-40, 95, 34, _FAT), (-42, 92, 24, 0.5), (-85, 75, 24, _SPLEEN))
+    organs = [
+        _Organ(ahead + random.normal(0, 6), down + random.normal(0, 4), radius, signal)
+        for ahead, down, radius, signal in placed
+    ]
+    loops = random.uniform((-70, 105, 8, 0.1), (60, 130, 14, 1.0), (4, 4))
+    return (*organs, *(_Organ(*loop) for loop in loops.tolist()))
 
 
 def _draw_shading(x: Floats, y: Floats, depth: Floats, random: np.random.Generator) -> FloatVolume:
@@ -135,13 +161,12 @@ def _draw_shading(x: Floats, y: Floats, depth: Floats, random: np.random.Generat
     for angle in np.radians(random.uniform(90, 210, 2)):
         squared = (x - 90 * np.cos(angle)) ** 2 + (y - 90 * np.sin(angle)) ** 2
         total = total + random.uniform(0.5, 0.9) * np.exp(-squared / (2 * random.uniform(80, 110) ** 2))
-    return (total / total.mean()).astype(np.float32)
+    return np.asarray(total / total.mean(), dtype=np.float32)
 
 
 def _smooth_noise(shape: tuple[int, int, int], width: float, random: np.random.Generator) -> FloatVolume:
     noise = gaussian_filter(random.normal(size=shape).astype(np.float32), (width, width, 0.5))
-    scaled: FloatVolume = noise / (noise.std() + np.float32(1e-6))
-    return scaled
+    return np.asarray(noise / (noise.std() + 1e-6), dtype=np.float32)
 
 
 def _render(heart: Heart, scene: _Scene, random: np.random.Generator) -> tuple[FloatVolume, LabelVolume]:
@@ -172,26 +197,32 @@ def _paint(heart: Heart, scene: _Scene, depth: Floats) -> FloatVolume:
 
 
 def _surroundings(heart: Heart, scene: _Scene, depth: Floats) -> Iterator[tuple[NDArray[np.bool_], float]]:
-    """Masks and signals around the heart: chest wall, lungs, liver, spine, aorta, fat on the heart."""
-    cos, sin = np.cos(heart.septum_rad), np.sin(heart.septum_rad)
-    ahead, aside = scene.x * cos + scene.y * sin, scene.y * cos - scene.x * sin
-    for margin, value in ((0, _FAT), (12, _MUSCLE), (20, _LUNG)):
-        reach = 115.0 - margin
-        yield ((ahead - scene.chest_mm + 115) / reach) ** 2 + (aside / (170.0 - margin)) ** 2 <= 1, value
-    dome = 55 + 0.35 * depth
-    yield (ahead - scene.liver[0]) ** 2 / 70**2 + (aside - scene.liver[1] - 20) ** 2 / dome**2 <= 1, _LIVER
-    yield np.hypot(ahead + 105, aside + 5) <= 24, _BONE
-    yield np.hypot(ahead + 72, aside + 22) <= 11, _AORTA
-    fat = 3 + 5 * np.sin(2 * np.arctan2(scene.y, scene.x) + heart.septum_rad) ** 2
-    below = depth <= heart.apex + 4
-    yield (heart.left_ventricle(scene.x, scene.y, depth, 0.0) | _near_heart(heart, scene, depth, fat)) & below, _FAT
-
-
-def _near_heart(heart: Heart, scene: _Scene, depth: Floats, fat: Floats) -> NDArray[np.bool_]:
-    """Within `fat` mm of the heart's outline in the slice, where it has one; above the base, the atria stand in for it."""
+    """Masks and signals around the ventricles: chest wall, lungs, organs of the abdomen, vessels, fat, atria."""
+    ahead = scene.y * np.sin(scene.body_rad) - scene.x * np.cos(scene.body_rad)
+    down = scene.y * np.cos(scene.body_rad) + scene.x * np.sin(scene.body_rad)
+    ribs = 3 * np.sin(down / 9) * np.cos(down / 31)
+    for margin, value in ((0.0, _FAT), (9 + ribs, _MUSCLE), (17 - ribs, _LUNG)):
+        yield ((ahead - scene.chest_mm + 115) / (115 - margin)) ** 2 + (down / (170 - margin)) ** 2 <= 1, value
+    for organ in scene.organs:
+        size = organ.radius_mm + 0.12 * depth + 3 * np.sin(3 * np.arctan2(down - organ.down_mm, ahead - organ.ahead_mm))
+        yield np.hypot(ahead - organ.ahead_mm, 1.2 * (down - organ.down_mm)) <= size, organ.signal
+    yield np.hypot(ahead + 100, down + 5) <= 22, _BONE
+    yield np.hypot(ahead + 70, down - 12) <= 11, _AORTA
+    fat = 2 + 4 * np.sin(np.arctan2(scene.y, scene.x) + scene.body_rad) ** 2
     inside = np.maximum(depth, heart.base)
-    left = heart.left_ventricle(scene.x, scene.y, inside, fat)
-    return left | heart.right_side(scene.x, scene.y, inside, fat)
+    yield heart.left_ventricle(scene.x, scene.y, inside, fat) | heart.right_side(scene.x, scene.y, inside, fat), _FAT
+    yield from _atria(heart, scene, depth)
+
+
+def _atria(heart: Heart, scene: _Scene, depth: Floats) -> Iterator[tuple[NDArray[np.bool_], float]]:
+    """What a slice above the ventricles' base shows: both atria, thin-walled, and the aorta's root between them."""
+    above = depth < heart.base
+    x, y = scene.x - heart.tilt[0] * depth, scene.y - heart.tilt[1] * depth
+    outer = heart.radius + heart.wall
+    for shift, radius, blood in ((-0.25, 0.8, _LEFT_BLOOD), (0.85, 0.6, _RIGHT_BLOOD), (0.35, 0.38, _AORTA)):
+        distance = np.hypot(x - shift * outer * np.cos(heart.septum_rad), y - shift * outer * np.sin(heart.septum_rad))
+        yield (distance <= radius * outer + 2) & above, _RIGHT_WALL
+        yield (distance <= radius * outer) & above, blood
 
 
 def _papillary_muscles(heart: Heart, x: Floats, y: Floats, depth: Floats) -> NDArray[np.bool_]:

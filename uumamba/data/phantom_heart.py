@@ -1,7 +1,7 @@
 """The geometry of a beating heart: truncated ellipsoids whose volumes, and so whose ejection fraction, are known.
 
-Lengths are in mm. The long axis runs along the slices: `depth` is 0 at the mitral valve's plane in end-diastole and grows
-towards the apex, which stays where it is while the base comes down.
+Lengths are in mm. The long axis runs along the slices: `depth` is 0 at the mitral valve's plane in end-diastole and
+grows towards the apex, which stays where it is while the base comes down.
 """
 
 from dataclasses import dataclass, replace
@@ -41,11 +41,11 @@ GROUP_ANATOMY = {
 class Heart:
     """Both ventricles in one phase, around the point (0, 0) of each slice.
 
-    The left cavity is an ellipsoid with semi-axes `radius` and `length`, centred at depth `equator` and cut off at depth
-    `base`; the myocardium is a shell around it, `wall` thick; the right cavity is a larger ellipsoid, shifted towards the
-    septum, as far as it lies outside that shell and `right_width` wide. `septum_rad` is the direction of the septum in
-    the slice; `waves` (n, 2) are amplitude and phase of small deviations from round that have n + 2 periods; `tilt` is
-    how far the axis moves in x and y per mm of depth.
+    The left cavity is an ellipsoid with semi-axes `radius` and `length`, centred at depth `equator` and cut off at
+    depth `base`; the myocardium is a shell around it, `wall` thick; the right cavity is what lies outside that shell of
+    a larger ellipsoid, shifted towards the septum and reaching `right_width` beyond the shell. `septum_rad` is the
+    direction of the septum in the slice; `waves` are amplitude and phase of small deviations from round, with 2, 3, ...
+    periods; `tilt` is how far the axis moves in x and y per mm of depth.
     """
 
     radius: float
@@ -75,11 +75,11 @@ class Heart:
         """Whether points lie in the left cavity; x, y and depth broadcast."""
         return self._ellipsoid(x, y, depth, 0.0)
 
-    def left_ventricle(self, x: Floats, y: Floats, depth: Floats, margin: float = 0.0) -> Masks:
+    def left_ventricle(self, x: Floats, y: Floats, depth: Floats, margin: Floats | float = 0.0) -> Masks:
         """Whether points lie in the left cavity or its wall, or within `margin` of them in the slice."""
         return self._ellipsoid(x, y, depth, self.wall + margin)
 
-    def right_side(self, x: Floats, y: Floats, depth: Floats, margin: float = 0.0) -> Masks:
+    def right_side(self, x: Floats, y: Floats, depth: Floats, margin: Floats | float = 0.0) -> Masks:
         """As `left_ventricle` for the ellipsoid of which the right cavity is the part outside the left ventricle."""
         x, y = self._centred(x, y, depth)
         outer = self.radius + self.wall
@@ -88,7 +88,8 @@ class Heart:
         extent = (1 - _RIGHT_OFFSET) * outer + self.right_width + margin
         breadth = _RIGHT_BREADTH * outer + margin
         height = (depth - self.equator) / (_RIGHT_LENGTH * self.length)
-        return ((along / extent) ** 2 + (across / breadth) ** 2 + height**2 <= 1) & (depth >= self.base)
+        inside = (along / extent) ** 2 + (across / breadth) ** 2 + height**2 <= 1
+        return np.asarray(inside & (depth >= self.base))
 
     def label_map(self, x: Floats, y: Floats, depth: Floats) -> NDArray[np.uint8]:
         """ACDC's labels at points: 0 background, 1 right cavity, 2 myocardium, 3 left cavity."""
@@ -100,8 +101,8 @@ class Heart:
     def contract(self, ejection_fraction: float, *, shortening: float, right_shortening: float) -> "Heart":
         """The heart at end-systole: the cavity loses `ejection_fraction` of its volume, the wall keeps its own.
 
-        `shortening` is the part of the long axis that is lost as the base moves towards the apex, `right_shortening` that
-        of the right ventricle's width.
+        `shortening` is the part of the long axis that is lost as the base moves towards the apex, `right_shortening`
+        that of the right ventricle's width.
         """
         kept = 1 - shortening
         apex = self.equator + self.length
@@ -128,12 +129,13 @@ class Heart:
     def _centred(self, x: Floats, y: Floats, depth: Floats) -> tuple[Floats, Floats]:
         return x - self.tilt[0] * depth, y - self.tilt[1] * depth
 
-    def _ellipsoid(self, x: Floats, y: Floats, depth: Floats, wall: float) -> Masks:
+    def _ellipsoid(self, x: Floats, y: Floats, depth: Floats, wall: Floats | float) -> Masks:
         x, y = self._centred(x, y, depth)
         angle = np.arctan2(y, x)
         waves = sum((size * np.cos((n + 2) * angle + phase) for n, (size, phase) in enumerate(self.waves)), 1.0)
-        inside = (np.hypot(x, y) / (waves * (self.radius + wall))) ** 2 + ((depth - self.equator) / (self.length + wall)) ** 2 <= 1
-        return inside & (depth >= self.base)
+        across = np.hypot(x, y) / (waves * (self.radius + wall))
+        along = (depth - self.equator) / (self.length + wall)
+        return np.asarray((across**2 + along**2 <= 1) & (depth >= self.base))
 
 
 def draw_heart(group: str, random: np.random.Generator) -> tuple[Heart, Heart, float]:
@@ -150,7 +152,7 @@ def draw_heart(group: str, random: np.random.Generator) -> tuple[Heart, Heart, f
         wall=random.uniform(*anatomy.wall_mm),
         right_width=random.uniform(*anatomy.right_width_mm),
         septum_rad=np.radians(random.uniform(130, 170)),
-        waves=((random.uniform(0, 0.06), random.uniform(0, 2 * np.pi)), (random.uniform(0, 0.03), random.uniform(0, 2 * np.pi))),
+        waves=tuple((random.uniform(0, size), random.uniform(0, 2 * np.pi)) for size in (0.06, 0.03)),
         tilt=(random.uniform(-0.12, 0.12), random.uniform(-0.12, 0.12)),
     )
     ejection_fraction = random.uniform(*anatomy.ejection_fraction)

@@ -1,8 +1,8 @@
 """Fingerprint of a data set and the plans that nnU-Net's own planner makes from it (Isensee et al., 2021).
 
-nnU-Net reads no image and writes nothing outside a temporary folder here: our arrays go in, in the order that its readers
-would give ((z, y, x) of the canonical orientation), and plans come out. Of all that it needs only numbers, so networks whose
-memory it estimates are made without their weights.
+nnU-Net reads no image and writes nothing outside a temporary folder here: our arrays go in, in the order that its
+readers would give ((z, y, x) of the canonical orientation), and plans come out. The networks whose memory it estimates
+are made without their weights.
 """
 
 import io
@@ -65,7 +65,8 @@ def fingerprint_case(images: Sequence[Image], label_map: Image, *, samples: int)
     for image in images:
         require_same_grid(image, label_map, "image", "label map")
     canonical, orientation = to_canonical(images[0])
-    data = np.stack([canonical.data.T, *(reorient(image, orientation).data.T for image in images[1:])]).astype(np.float32, copy=False)
+    channels = [canonical, *(reorient(image, orientation) for image in images[1:])]
+    data = np.stack([channel.data.T for channel in channels]).astype(np.float32, copy=False)
     labels = reorient(label_map, orientation).data.T[None].astype(np.int32)
     cropped, labels, _ = crop_to_nonzero(data, labels)
     intensities, _ = DatasetFingerprintExtractor.collect_foreground_intensities(labels, cropped, num_samples=samples)
@@ -90,14 +91,15 @@ def plan_dataset(
     """Plans "2d" and "3d_fullres" (the latter only if images have more than one slice) by nnU-Net's default planner.
 
     Writes nnU-Net's `plans.json`, `dataset_fingerprint.json` and `dataset.json` into `folder`. A channel is clipped and
-    standardised as CT if its name is "CT" and standardised per image otherwise. Raises `InputError` if there are no cases,
-    no labelled voxels, or a channel's name is a CT's but not "CT".
+    standardised as CT if its name is "CT" and standardised per image otherwise. Raises `InputError` if there are no
+    labelled voxels or a channel's name is a CT's but not "CT".
     """
     _check_channels(channels)
     fingerprint = _dataset_fingerprint(cases, channels)
+    ignored = {} if labels.ignore is None else {"ignore": labels.ignore}
     description = {
         "channel_names": {str(number): name for number, name in enumerate(channels)},
-        "labels": {name: number for number, name in enumerate(labels.names)} | ({} if labels.ignore is None else {"ignore": labels.ignore}),
+        "labels": {name: number for number, name in enumerate(labels.names)} | ignored,
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
         "overwrite_image_reader_writer": "SimpleITKIO",
@@ -116,13 +118,17 @@ def plan_dataset(
 def _check_channels(channels: Sequence[str]) -> None:
     for name in channels:
         if name.casefold().startswith("ct") and name.casefold() != "ct":
-            raise InputError(f"channel {name!r}: only the exact name 'CT' is normalised as CT, {name!r} would be as MRI; call it 'CT'")
+            raise InputError(
+                f"channel {name!r} would not be normalised as CT, only the exact name 'CT' is; call it 'CT'"
+            )
 
 
 def _dataset_fingerprint(cases: Sequence[CaseFingerprint], channels: Sequence[str]) -> dict[str, Any]:
     """The cases together, as nnU-Net's `dataset_fingerprint.json` holds them."""
     if not any(case.intensities.shape[1] for case in cases):
-        raise InputError(f"none of the {len(cases)} training cases has a labelled voxel; check that references belong to images")
+        raise InputError(
+            f"none of the {len(cases)} training cases has a labelled voxel; give label maps with structures"
+        )
     return {
         "spacings": [list(case.spacing_mm) for case in cases],
         "shapes_after_crop": [list(case.shape) for case in cases],
@@ -148,7 +154,9 @@ def _statistics(intensities: np.ndarray) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def _run_planner(fingerprint: dict[str, Any], description: dict[str, Any], name: str, memory_target_gb: float) -> dict[str, Any]:
+def _run_planner(
+    fingerprint: dict[str, Any], description: dict[str, Any], name: str, memory_target_gb: float
+) -> dict[str, Any]:
     """nnU-Net's plans for a fingerprint; its files live in a temporary folder, its messages are dropped."""
     listed = description | {"dataset": {"case": {"images": ["case.nii.gz"], "label": "case.nii.gz"}}}
     with tempfile.TemporaryDirectory() as temporary, _nnunet_folders(Path(temporary)) as (raw, preprocessed):
@@ -165,7 +173,8 @@ def _run_planner(fingerprint: dict[str, Any], description: dict[str, Any], name:
 def _nnunet_folders(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Let nnU-Net's environment variables point into `folder`; put the user's back afterwards."""
     raw, preprocessed = folder / "raw", folder / "preprocessed"
-    ours = {"nnUNet_raw": str(raw), "nnUNet_preprocessed": str(preprocessed), "nnUNet_n_proc_DA": str(torch.get_num_threads())}
+    threads = str(torch.get_num_threads())
+    ours = {"nnUNet_raw": str(raw), "nnUNet_preprocessed": str(preprocessed), "nnUNet_n_proc_DA": threads}
     before = {key: os.environ.get(key) for key in ours}
     os.environ.update(ours)
     try:

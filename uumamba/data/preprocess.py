@@ -1,7 +1,7 @@
 """From an image to what the network sees, and from its logits back to the image's own grid.
 
-Reorient, crop to nonzero, normalise, resample: the voxels are those of nnU-Net's `DefaultPreprocessor`, made by its functions.
-The inverse resamples one class after the other, so that memory does not grow with their number.
+Reorient, crop to nonzero, normalise, resample: the voxels are those of nnU-Net's `DefaultPreprocessor`, made by its
+functions. The inverse resamples one class after the other, so that memory does not grow with their number.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,7 +46,10 @@ class Geometry(Settings):
 
 @dataclass(frozen=True)
 class PreprocessedCase:
-    """An image as the network sees it: `data` float32 (channel, *network axes), `labels` int16 (1, *network axes) or None."""
+    """An image as the network sees it: `data` float32 (channel, *network axes).
+
+    `labels` is int16 (1, *network axes), or None without a reference; what lies outside the image counts as background.
+    """
 
     data: np.ndarray
     labels: np.ndarray | None
@@ -63,18 +66,20 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     canonical, orientation = to_canonical(images[0])
     channels = [canonical, *(reorient(image, orientation) for image in images[1:])]
     data = np.stack([channel.data.transpose(plan.axes) for channel in channels]).astype(np.float32, copy=False)
-    reference = None if label_map is None else reorient(label_map, orientation).data.transpose(plan.axes)[None].astype(np.int16)
+    reference = None if label_map is None else _labels_of(reorient(label_map, orientation), plan)
     shape_before_crop = data.shape[1:]
     data, labels, crop = crop_to_nonzero(data, reference)
+    first, second, third = (canonical.spacing_mm[axis] for axis in plan.axes)
     geometry = Geometry(
         orientation=orientation,
-        spacing_mm=tuple(canonical.spacing_mm[axis] for axis in plan.axes),
+        spacing_mm=(first, second, third),
         shape_before_crop=shape_before_crop,
         crop=crop,
     )
     for channel, values in zip(plan.channels, data, strict=True):
-        normalizer = _NORMALIZERS[channel.normalization](channel.mask_for_normalization, channel.statistics.model_dump())
-        values[...] = normalizer.run(values, labels[0])
+        normalizer = _NORMALIZERS[channel.normalization]
+        statistics = channel.statistics.model_dump()
+        values[...] = normalizer(channel.mask_for_normalization, statistics).run(values, labels[0])
     data = _to_plan_grid(data, geometry, plan, is_seg=False, order=_ORDER_IMAGE)
     if reference is None:
         return PreprocessedCase(data, None, geometry)
@@ -117,6 +122,11 @@ def _restore(scores: Iterable[np.ndarray], geometry: Geometry, plan: Plan) -> np
     whole = np.zeros(geometry.shape_before_crop, dtype=np.uint8)
     whole[tuple(slice(*bounds) for bounds in geometry.crop)] = winner
     return np.ascontiguousarray(from_canonical(whole.transpose(np.argsort(plan.axes)), geometry.orientation))
+
+
+def _labels_of(label_map: Image, plan: Plan) -> np.ndarray:
+    """A canonical label map as signed integers (1, *network axes), so that nnU-Net can mark outside voxels with -1."""
+    return label_map.data.transpose(plan.axes)[None].astype(np.int16)
 
 
 def _to_plan_grid(data: np.ndarray, geometry: Geometry, plan: Plan, *, is_seg: bool, order: int) -> np.ndarray:

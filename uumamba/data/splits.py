@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from uumamba.core.errors import InputError
@@ -23,20 +24,22 @@ class Fold(Settings):
 def patient_folds(cases: Iterable[Case], *, folds: int = 5, seed: int) -> tuple[Fold, ...]:
     """Cross-validation folds, stratified by the detail "group" where cases have it.
 
-    Each case is validated in exactly one fold; all cases of a patient in the same. Numbers of patients differ by at most
-    one between folds, and so do those of each group. The result depends on names, groups and seed only, not on the order
-    of `cases`. Raises `InputError` if there are fewer patients than folds, or fewer than two folds.
+    Each case is validated in exactly one fold; all cases of a patient in the same. Numbers of patients differ by at
+    most one between folds, and so do those of each group. The result depends on names, groups and seed only, not on the
+    order of `cases`. Raises `InputError` if there are fewer patients than folds, or fewer than two folds.
     """
     ordered = sorted(cases, key=lambda case: case.name)
     require_distinct_names(ordered)
     group_of = {case.patient: str(case.details.get("group")) for case in reversed(ordered)}
     if not 2 <= folds <= len(group_of):
-        raise InputError(f"{folds} folds need at least 2 folds and as many patients, got {len(group_of)} patients; choose fewer folds")
+        raise InputError(
+            f"folds must be 2 to the number of patients, {len(group_of)}, got {folds}; choose another number"
+        )
     members: dict[str, list[str]] = defaultdict(list)
     for patient in sorted(group_of):
         members[group_of[patient]].append(patient)
-    dealt = [patient for group in sorted(members) for patient in derive_generator(seed, "folds", group).permutation(members[group])]
-    fold_of = {str(patient): number % folds for number, patient in enumerate(dealt)}
+    shuffled = [derive_generator(seed, "folds", group).permutation(members[group]) for group in sorted(members)]
+    fold_of = {str(patient): number % folds for number, patient in enumerate(np.concatenate(shuffled))}
     return tuple(
         Fold(
             training=tuple(case.name for case in ordered if fold_of[case.patient] != number),
@@ -56,4 +59,6 @@ def read_folds(path: Path) -> tuple[Fold, ...]:
     try:
         return TypeAdapter(tuple[Fold, ...]).validate_python(read_json(path))
     except ValidationError:
-        raise InputError(f"{path}: not a list of folds with `training` and `validation`; run `uumamba preprocess` again") from None
+        raise InputError(
+            f"{path}: not a list of folds with training and validation; run `uumamba preprocess` again"
+        ) from None

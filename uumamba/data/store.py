@@ -78,17 +78,18 @@ class PreprocessedStore:
         """Write a case, or replace it.
 
         `data` float32 (channel, *network axes), `labels` int8, uint8 or int16 (1, *network axes), `foreground` class ->
-        (voxels, 3) places in network axes, one or more per class present. `patch_size` (2 or 3 axes) shapes the chunks;
-        without it they are slices. Raises `InputError` for arrays that do not fit together.
+        (voxels, 3) places in network axes, one or more per class present. `patch_size` shapes the chunks: with 3 axes
+        like patches, with 2 or none they are slices. Raises `InputError` for arrays that do not fit together.
         """
         _check_arrays(case, data, labels)
         target = self._case_folder(case)
         temporary, old = (target.with_name(f".{word}-{os.getpid()}-{case}") for word in ("new", "old"))
-        for left_over in self.folder.glob(f".*-{case}"):
-            shutil.rmtree(left_over)
+        for left_over in self.folder.glob(".*-*"):
+            if left_over.name.split("-", 2)[2:] == [case]:
+                shutil.rmtree(left_over)
         temporary.mkdir(parents=True)
         try:
-            patch = (1, *data.shape[2:]) if patch_size is None else (1,) * (3 - len(patch_size)) + tuple(patch_size)
+            patch = patch_size if patch_size is not None and len(patch_size) == 3 else (1, *data.shape[2:])
             for name, array in (("data.b2nd", data), ("labels.b2nd", labels)):
                 _write_array(temporary / name, array, patch)
             np.save(temporary / "foreground.npy", _stack_foreground(foreground), allow_pickle=False)

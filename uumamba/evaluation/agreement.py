@@ -7,14 +7,16 @@ import numpy as np
 
 _ENOUGH_FOR_CORRELATION = 3
 _LIMITS = 1.96
+_NO_VARIATION = 1e-9
 
 
 @dataclass(frozen=True)
 class Agreement:
     """Agreement of `n` pairs, in the measure's unit; None where `n` does not allow a number.
 
-    `bias` is the mean of prediction - reference, `sd` the sample standard deviation (n - 1) of these differences, `lower` and `upper`
-    the 95 % limits of agreement bias -+ 1.96 sd. `pearson` is the correlation in [-1, 1], or None with `pearson_reason`.
+    `bias` is the mean of prediction - reference, `sd` the sample standard deviation (n - 1) of these differences,
+    `lower` and `upper` the 95 % limits of agreement, bias -+ 1.96 sd. `pearson` is the correlation in [-1, 1], or None
+    with `pearson_reason`.
     """
 
     n: int
@@ -51,6 +53,6 @@ def agreement(predictions: Sequence[float], references: Sequence[float]) -> Agre
 def _pearson(predicted: np.ndarray, true: np.ndarray) -> tuple[float | None, str | None]:
     if len(true) < _ENOUGH_FOR_CORRELATION:
         return None, f"needs {_ENOUGH_FOR_CORRELATION} patients, got {len(true)}"
-    if np.ptp(predicted) == 0 or np.ptp(true) == 0:
+    if min(np.ptp(predicted), np.ptp(true)) < _NO_VARIATION:
         return None, "does not vary between patients"
     return float(np.corrcoef(predicted, true)[0, 1]), None

@@ -63,7 +63,9 @@ def phase_pairs(cases: Iterable[Case]) -> tuple[PhasePair, ...]:
             continue
         phases = by_patient.setdefault(case.patient, {})
         if phase in phases:
-            raise InputError(f"{case.patient}: {phases[phase]} and {case.name} are both {phase}; a patient has one case per phase")
+            raise InputError(
+                f"{case.patient}: {phases[phase]} and {case.name} are both {phase}; a patient has one case per phase"
+            )
         phases[str(phase)] = case.name
     return tuple(
         PhasePair(patient, phases.get("ED"), phases.get("ES")) for patient, phases in sorted(by_patient.items())
@@ -119,4 +121,4 @@ def _volume(volume: float | None, score: StructureScore) -> Measurement:
 
 
 def _no_case(structures: Sequence[str]) -> dict[str, Measurement]:
-    return {structure: Measurement(None, "no case of this phase") for structure in structures}
+    return {structure: Measurement(None, "no case of this phase was evaluated") for structure in structures}

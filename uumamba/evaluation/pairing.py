@@ -1,8 +1,9 @@
 """Which prediction belongs to which reference, by file name.
 
-A case's name is a file's stem without a mark. `X_gt`, `X_label`, `X.label`, `X_seg` and `X_mask` are label maps of case X; `X_0000`,
-`X.img`, `X_img`, `X_image` and `X_CTA` are named after X's image, as predictions often are. Where a references folder has marked files,
-the unmarked ones beside them are images (ACDC, ImageCAS, AortaSeg24) and are left alone; else every image file in it is a reference.
+A case's name is a file's stem without a mark. `X_gt`, `X_label`, `X.label`, `X_seg` and `X_mask` are label maps of case
+X; `X_0000`, `X.img`, `X_img`, `X_image` and `X_CTA` are named after X's image, as predictions often are. Where a
+references folder has marked files, the unmarked ones beside them are images (ACDC, ImageCAS, AortaSeg24) and are left
+alone; else every image file in it is a reference.
 """
 
 from collections.abc import Collection, Iterable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uumamba.core.errors import InputError
-from uumamba.imaging import IMAGE_SUFFIXES, image_stem
+from uumamba.imaging.files import IMAGE_SUFFIXES, image_stem
 
 LABEL_MARKS = ("_gt", "_label", ".label", "_seg", "_mask")
 IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_CTA")
@@ -40,10 +41,11 @@ def pair_predictions(predictions: Path, references: Path, *, only: Collection[st
     `only` limits the evaluation to the cases of these names. Raises `InputError` where two files claim one case, where
     nothing matches, and for a name in `only` without a reference.
     """
+    predicted = _image_files(predictions)
     by_case = _references(references)
     found: dict[str, Path] = {}
     extra: list[Path] = []
-    for path in _image_files(predictions):
+    for path in predicted:
         name = _case_of_prediction(image_stem(path), by_case)
         if name is None:
             extra.append(path)
@@ -51,13 +53,16 @@ def pair_predictions(predictions: Path, references: Path, *, only: Collection[st
             _claim(found, name, path, "predictions")
     if not found:
         raise InputError(
-            f"nothing to compare: none of {_count(predictions, extra)} is named after one of {_count(references, by_case.values())}; "
+            f"nothing to compare: none of {_count(predictions, extra)} is named after one of "
+            f"{_count(references, by_case.values())}; "
             "name a prediction X.nii.gz for a reference X.nii.gz, X_gt.nii.gz or X_label.nii.gz"
         )
     names = sorted(by_case)
     if only is not None:
         if unknown := sorted(set(only) - by_case.keys()):
-            raise InputError(f"{references}: no reference for {', '.join(unknown)}; cases there: {', '.join(names[:_EXAMPLES])} ...")
+            raise InputError(
+                f"{references}: no reference for {', '.join(unknown)}; there is {', '.join(names[:_EXAMPLES])} ..."
+            )
         names = sorted(set(only))
     return Pairing(tuple(CasePair(name, found.get(name), by_case[name]) for name in names), tuple(extra))
 
@@ -74,7 +79,9 @@ def _references(folder: Path) -> dict[str, Path]:
 def _image_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    paths = sorted(path for path in folder.rglob("[!.]*") if path.name.lower().endswith(IMAGE_SUFFIXES) and path.is_file())
+    paths = sorted(
+        path for path in folder.rglob("[!.]*") if path.name.lower().endswith(IMAGE_SUFFIXES) and path.is_file()
+    )
     if not paths:
         raise InputError(f"{folder}: no image file in it ({', '.join(IMAGE_SUFFIXES)})")
     return paths

@@ -26,7 +26,9 @@ from scipy.ndimage import find_objects
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
 from uumamba.evaluation.pairing import CasePair
-from uumamba.imaging import Image, read_label_map, require_same_grid
+from uumamba.imaging.files import read_label_map
+from uumamba.imaging.grid import require_same_grid
+from uumamba.imaging.image import Image
 from uumamba.measures import volume_ml
 from uumamba.metrics import METRICS, metrics_at
 from uumamba.metrics.masks import Mask, image_diagonal_mm
@@ -93,7 +95,7 @@ def score_label_maps(
     """Score every structure of two 3D label maps of one shape; spacing in mm, in their axis order.
 
     Voxels that the reference says to ignore count as background in both. Along an axis with a single voxel there is no
-    surface: such an image is compared as the 2D image that it is. `nsd_tolerance_mm` is one number or one per structure.
+    surface: such an image is compared as the 2D image that it is. `nsd_tolerance_mm`: one number, or one per structure.
     """
     diagonal_mm = image_diagonal_mm(reference.shape, spacing_mm)
     if labels.ignore is not None:
@@ -111,8 +113,18 @@ def score_label_maps(
             metrics = dict.fromkeys(METRICS)
         else:
             metrics = {key: metric.of_total_miss(diagonal_mm) for key, metric in METRICS.items()}
-        volumes = (_volume_in(prediction, predicted, number, spacing_mm), _volume_in(reference, true, number, spacing_mm))
-        scores.append(StructureScore(case, name, outcome, metrics, *volumes, diagonal_mm, reason))
+        scores.append(
+            StructureScore(
+                case,
+                name,
+                outcome,
+                metrics,
+                prediction_ml=_volume_in(prediction, predicted, number, spacing_mm),
+                reference_ml=_volume_in(reference, true, number, spacing_mm),
+                image_diagonal_mm=diagonal_mm,
+                reason=reason,
+            )
+        )
     return tuple(scores)
 
 

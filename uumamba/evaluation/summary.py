@@ -13,8 +13,8 @@ from uumamba.metrics import METRICS
 class MetricSummary:
     """One metric over the `n` cases that have it, in the metric's unit; None where `n` does not allow it.
 
-    `sd` is the sample standard deviation (n - 1). `mean_with_failures` also counts every failed case whose reference has the
-    structure, as a total miss: it is the honest figure where predictions are missing, and equals `mean` where none is.
+    `sd` is the sample standard deviation (n - 1). `mean_with_failures` also counts every failed case whose reference
+    has the structure, as a total miss: the honest figure where predictions are missing; without failures it is `mean`.
     """
 
     n: int
@@ -26,7 +26,7 @@ class MetricSummary:
 
 @dataclass(frozen=True)
 class StructureSummary:
-    """How one structure fared: how often each outcome came (`scoring` says what they are), and every metric's summary."""
+    """How one structure fared: how often each outcome of `scoring` came, and every metric's summary."""
 
     structure: str
     cases: int

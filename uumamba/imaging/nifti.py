@@ -51,7 +51,8 @@ def read_nifti(path: Path, max_dimensions: int) -> Image:
         affine, repairs = resolve_affine(header, path)
         voxels = _read_voxels(file, header, shape, dtype, path)
     if (slope, intercept) != (1.0, 0.0):
-        voxels = voxels.astype(np.result_type(dtype, np.float32)) * slope + intercept
+        with np.errstate(over="ignore", invalid="ignore"):
+            voxels = voxels.astype(np.result_type(dtype, np.float32)) * slope + intercept
     return Image(voxels, affine, repairs, header.binaryblock)
 
 

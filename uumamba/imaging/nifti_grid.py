@@ -38,6 +38,8 @@ SPACING_TOLERANCE = 1e-3
 """Relative difference between pixdim and the sform's spacing that rounding explains."""
 FORMS_TOLERANCE_DEGREES, FORMS_TOLERANCE_MM = 0.1, 0.1
 FORMS_REFUSED_DEGREES = 45.0
+LARGEST_COORDINATE_MM = 1e6
+"""A form with a number beyond a kilometre is unusable, like one that is not finite."""
 
 
 def resolve_affine(header: nib.Nifti1Header, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
@@ -47,7 +49,8 @@ def resolve_affine(header: nib.Nifti1Header, path: Path) -> tuple[FloatArray, tu
     notes: list[str] = []
     if unit_code in UNIT_NAMES:
         notes.append(f"the header's unit is {UNIT_NAMES[unit_code]}: converted to millimetres")
-    spacing_mm = np.asarray(header["pixdim"][1:4], dtype=np.float64) * mm
+    with np.errstate(over="ignore"):
+        spacing_mm = np.asarray(header["pixdim"][1:4], dtype=np.float64) * mm
     check_spacing(spacing_mm, path, "pixdim")
     sform, qform = _sform(header, mm), _qform(header, spacing_mm, mm)
     codes = int(header["sform_code"]), int(header["qform_code"])
@@ -67,25 +70,29 @@ def resolve_affine(header: nib.Nifti1Header, path: Path) -> tuple[FloatArray, tu
 
 def _sform(header: nib.Nifti1Header, mm: float) -> FloatArray | None:
     """The sform in mm, or None if its code is 0 or it has no three directions."""
-    affine = np.eye(4)
-    affine[:3] = np.stack([header["srow_x"], header["srow_y"], header["srow_z"]]).astype(np.float64) * mm
-    if int(header["sform_code"]) <= 0 or not np.isfinite(affine).all() or not spacing_of(affine).all():
+    rows = np.stack([header["srow_x"], header["srow_y"], header["srow_z"]]).astype(np.float64)
+    if int(header["sform_code"]) <= 0 or not _plausible(rows, mm) or not spacing_of(rows).all():
         return None
-    return affine
+    return np.vstack([rows * mm, (0, 0, 0, 1)])
 
 
 def _qform(header: nib.Nifti1Header, spacing_mm: FloatArray, mm: float) -> FloatArray | None:
     """The qform in mm, or None if its code is 0 or its quaternion is none."""
-    origin_mm = np.array([header[f"qoffset_{axis}"] for axis in "xyz"], dtype=np.float64) * mm
+    origin = np.array([header[f"qoffset_{axis}"] for axis in "xyz"], dtype=np.float64)
     quaternion = np.array([header[f"quatern_{part}"] for part in "bcd"], dtype=np.float64)
-    if int(header["qform_code"]) <= 0 or not np.isfinite([*origin_mm, *quaternion]).all():
+    if int(header["qform_code"]) <= 0 or not _plausible(origin, mm) or not _plausible(quaternion, mm):
         return None
     try:
         directions = quat2mat(header.get_qform_quaternion())
     except ValueError:
         return None
     directions[:, 2] *= -1 if header["pixdim"][0] < 0 else 1
-    return affine_from(directions, spacing_mm, origin_mm)
+    return affine_from(directions, spacing_mm, origin * mm)
+
+
+def _plausible(numbers: FloatArray, mm: float) -> bool:
+    """Whether all are finite and none lies beyond `LARGEST_COORDINATE_MM` in a unit of `mm` millimetres."""
+    return bool((np.abs(numbers) <= LARGEST_COORDINATE_MM / mm).all())
 
 
 def _describe_unusable(

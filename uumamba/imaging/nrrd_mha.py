@@ -61,6 +61,8 @@ def read_nrrd_or_mha(path: Path, max_dimensions: int) -> Image:
             image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
         raise InputError(f"{path}: SimpleITK cannot read it ({_reason(error)}); export the image again") from None
+    if image.GetSize() != promise.shape or image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(f"{path}: its header contradicts itself about its sizes; export the image again")
     data = SimpleITK.GetArrayFromImage(image).T.reshape(shape, order="F")
     spacing_mm = np.array(image.GetSpacing()[:3])
     check_spacing(spacing_mm, path, "header")
@@ -100,9 +102,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _reason(error: RuntimeError) -> str:
-    """The last line of SimpleITK's message that says something."""
+    """The line of SimpleITK's message that says something: ITK's own, or the last of a NRRD's."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].removeprefix("ITK ERROR: ") if lines else "no reason given"
+    telling = [line for line in lines if "ITK ERROR: " in line or line.startswith("[nrrd]")]
+    return (telling or lines or ["no reason given"])[-1].rpartition("): ")[2]
 
 
 def _header_lines(file: IO[bytes], path: Path) -> Iterator[str]:
@@ -122,6 +125,8 @@ def _screen_mha(file: IO[bytes], path: Path) -> _Promise:
         key, equals, value = (part.strip() for part in line.partition("="))
         if not equals or (number == 0 and key not in ("ObjectType", "NDims")):
             raise InputError(f"{path}: not a MetaImage file (line {number + 1} of its header is no 'key = value')")
+        if key in fields:
+            raise InputError(f"{path}: its header gives {key} twice; export the image again")
         fields[key] = value
         if key == "ElementDataFile":
             break
@@ -132,10 +137,17 @@ def _screen_mha(file: IO[bytes], path: Path) -> _Promise:
         raise InputError(f"{path}: its voxels are written as text; save it as binary")
     if fields.get("ElementNumberOfChannels", "1") != "1":
         raise InputError(f"{path}: has {fields['ElementNumberOfChannels']} numbers per voxel; one is needed")
+    compressed = fields.get("CompressedData", "False").lower() == "true"
+    there = str(path.stat().st_size - file.tell())
+    if compressed and fields.get("CompressedDataSize") != there:
+        promised = fields.get("CompressedDataSize", "no number of")
+        raise InputError(f"{path}: its header promises {promised} compressed bytes, {there} are there; copy it again")
+    if fields.get("HeaderSize", "0") != "0":
+        raise InputError(f"{path}: HeaderSize {fields['HeaderSize']} is not supported; save the image again")
     return _Promise(
         _sizes(fields.get("DimSize", ""), fields.get("NDims", ""), path),
         _voxel_bytes(fields.get("ElementType", ""), _META_TYPES, path),
-        fields.get("CompressedData", "False").lower() == "true",
+        compressed,
         not {"TransformMatrix", "Rotation", "Orientation"}.isdisjoint(fields),
     )
 
@@ -154,6 +166,8 @@ def _screen_nrrd(file: IO[bytes], path: Path) -> _Promise:
             fields[key.strip().lower()] = value.strip()
     if "data file" in fields or "datafile" in fields:
         raise InputError(f"{path}: its voxels are in another file; save both as one .nrrd file")
+    if any(fields.get(skip, "0") != "0" for skip in ("byte skip", "byteskip", "line skip", "lineskip")):
+        raise InputError(f"{path}: a byte or line skip before the voxels is not supported; save the image again")
     encoding = fields.get("encoding", "").lower()
     if encoding not in ("raw", "gzip", "gz"):
         raise InputError(f"{path}: its encoding is {encoding!r}; raw and gzip are read; save it again as one of them")

@@ -62,7 +62,8 @@ def predict_files(
     for path, reason in found.left_out:
         log.debug("%s: left out, %s", path, reason)
     if found.left_out:
-        log.info("%d files left out: %s", len(found.left_out), ", ".join(sorted({reason for _, reason in found.left_out})))
+        reasons = sorted({reason for _, reason in found.left_out})
+        log.info("%d files left out: %s", len(found.left_out), ", ".join(reasons))
     table = output / CASES_NAME
     rows = read_cases(table) if resume else {}
     results: list[CaseResult] = []
@@ -158,5 +159,6 @@ def _raise_if_failed(results: Sequence[CaseResult], output: Path) -> None:
         named = "; ".join(f"{result.case} ({result.reason})" for result in failed[:3])
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
         raise SomeCasesFailed(
-            f"{len(failed)} of {len(results)} cases failed, the others are done: {named}{more}; see {output / CASES_NAME}"
+            f"{len(failed)} of {len(results)} cases failed, the others are done: {named}{more}; "
+            f"see {output / CASES_NAME}"
         )

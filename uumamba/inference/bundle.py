@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -34,16 +34,18 @@ FORMAT_VERSION = 1
 class TrainingRecord(Settings):
     """How the weights came about: enough to find the run again and to see which data they saw.
 
-    `case_hashes` are the hashes of the training cases' preprocessed or raw data by case name; `scores` are mean Dice (or
-    other numbers) by name, None where there is no number; `configuration` is the resolved configuration of the run.
+    `cases` are the names of the training cases; `case_hashes` the hashes of data by case name, or of all data under
+    `all`; `scores` the mean Dice (or another number) by name, None where there is no number; `configuration` the
+    resolved configuration of the run.
     """
 
     seed: int | None = None
     epochs: int | None = None
     fold: int | str | None = None
-    case_hashes: dict[str, str] = {}
-    scores: dict[str, float | None] = {}
-    configuration: dict[str, JsonValue] = {}
+    cases: tuple[str, ...] = ()
+    case_hashes: dict[str, str] = Field(default_factory=dict)
+    scores: dict[str, float | None] = Field(default_factory=dict)
+    configuration: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class BundleDescription(Settings):
@@ -57,9 +59,9 @@ class BundleDescription(Settings):
     plan: Plan
     network: NetworkSettings
     mirrored_axes: tuple[int, ...] = ()
-    preprocessing: dict[str, JsonValue] = {}
+    preprocessing: dict[str, JsonValue] = Field(default_factory=dict)
     training: TrainingRecord = TrainingRecord()
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     licence: str = "unknown"
     citation: str = ""
     limitations: tuple[str, ...] = ()
@@ -145,23 +147,37 @@ def topology_of(plan: Plan) -> Topology:
 def build_network(bundle: Bundle) -> nn.Module:
     """The bundle's network on the CPU with its weights, in evaluation mode.
 
+    It has the extra heads of deep supervision if it was trained with them; in evaluation they are not used.
     Raises `InputError` with the names if tensors are missing, superfluous or of another shape.
     """
-    plan = bundle.description.plan
-    network = bundle.description.network.build(
-        topology_of(plan), input_channels=len(plan.channels), classes=plan.labels.classes, deep_supervision=False
+    network = _empty_network(bundle.description, deep_supervision=True)
+    if network.state_dict().keys() != bundle.state.keys():
+        network = _empty_network(bundle.description, deep_supervision=False)
+    _require_fit(network.state_dict(), bundle)
+    network.load_state_dict(dict(bundle.state))
+    return network.eval()
+
+
+def _empty_network(description: BundleDescription, *, deep_supervision: bool) -> nn.Module:
+    plan = description.plan
+    return description.network.build(
+        topology_of(plan),
+        input_channels=len(plan.channels),
+        classes=plan.labels.classes,
+        deep_supervision=deep_supervision,
     )
-    expected = network.state_dict()
+
+
+def _require_fit(expected: Mapping[str, Tensor], bundle: Bundle) -> None:
     missing = sorted(expected.keys() - bundle.state.keys())
     superfluous = sorted(bundle.state.keys() - expected.keys())
-    reshaped = [name for name in expected.keys() & bundle.state.keys() if expected[name].shape != bundle.state[name].shape]
+    shared = expected.keys() & bundle.state.keys()
+    reshaped = sorted(name for name in shared if expected[name].shape != bundle.state[name].shape)
     if missing or superfluous or reshaped:
         raise InputError(
             f"{bundle.path}: its tensors do not fit its own description: missing {_some(missing)}; superfluous "
-            f"{_some(superfluous)}; of another shape {_some(sorted(reshaped))}; write the bundle again from its run"
+            f"{_some(superfluous)}; of another shape {_some(reshaped)}; write the bundle again from its run"
         )
-    network.load_state_dict(dict(bundle.state))
-    return network.eval()
 
 
 def _stored(tensor: Tensor) -> Tensor:

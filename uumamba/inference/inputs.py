@@ -28,9 +28,9 @@ class Inputs:
 def find_inputs(inputs: Sequence[Path], output: Path) -> Inputs:
     """Take every file named in `inputs`, and from every folder, at any depth, the files that are images.
 
-    Left out of folders: label maps (`_gt`, `_label`, `_labels`, `_seg`, `_mask`, `.label` before the suffix), time series
-    (`_4d`), hidden files, and label maps of a batch: what lies in `output` or beside a `cases.csv` of this program. A
-    file that is named itself is always taken, and one that is named twice is taken once.
+    Left out of folders: label maps (`_gt`, `_label`, `_labels`, `_seg`, `_mask`, `.label` before the suffix), time
+    series (`_4d`), hidden files, and label maps of a batch: what lies in `output` or beside a `cases.csv` of this
+    program. A file that is named itself is always taken, and one that is named twice is taken once.
     Raises `InputError` if an input does not exist, if no image is left, if a label map would overwrite an image, or if
     two images would give label maps of the same name.
     """

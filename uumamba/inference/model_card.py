@@ -39,7 +39,7 @@ def write_model_card(
             ],
         ),
         ("Network", [f"{key}: {value}" for key, value in network.items()]),
-        ("Training data", [f"{plan.dataset}, {len(training['case_hashes']) or 'unknown number of'} cases.",
+        ("Training data", [f"{plan.dataset}, {len(training['cases']) or 'unknown number of'} cases.",
                            f"Licence of the data: {licence}", f"Cite: {citation or 'unknown'}"]),
         ("Training", [f"{key}: {training[key]}" for key in ("seed", "epochs", "fold") if training[key] is not None]),
         ("Scores", [f"{name}: {_score(value)}" for name, value in training["scores"].items()] or ["Not evaluated."]),

@@ -11,8 +11,6 @@ from torch import Tensor
 from uumamba.core.errors import InputError
 from uumamba.core.files import hash_json
 from uumamba.core.settings import Settings
-from uumamba.data.plan import Plan
-from uumamba.data.preprocess import preprocess_case, restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.sliding_window import predict_logits
@@ -59,29 +57,37 @@ class Predictor:
         """
         if len(images) != len(self.plan.channels):
             names = ", ".join(channel.name for channel in self.plan.channels)
-            raise InputError(f"the model takes {len(self.plan.channels)} image(s) per case ({names}), got {len(images)}")
+            raise InputError(
+                f"the model takes {len(self.plan.channels)} image(s) per case ({names}), got {len(images)}; "
+                "give one image per channel, in this order"
+            )
+        # Imported here because training needs this file's settings on machines without nnU-Net and image readers.
+        from uumamba.data.preprocess import preprocess_case, restore_labels
+
         prepared = preprocess_case(images, self.plan)
         logits = self.predict_logits(torch.from_numpy(prepared.data))
         return restore_labels(logits.cpu().numpy(), prepared.geometry, self.plan)
 
     def predict_logits(self, data: Tensor) -> Tensor:
         """Mean logits of all networks, float32 `(classes, *3D network axes)`, of preprocessed `data` of such axes."""
-        total: Tensor | None = None
-        for description, network in self._members:
-            plan = description.plan
-            logits = predict_logits(
-                network,
-                data,
-                patch_size=plan.patch_size,
-                overlap=self.overlap,
-                mirror_axes=patch_axes(plan, description.mirrored_axes) if self.mirror else (),
-                batch_size=self.batch_size or (_SLICES_AT_ONCE if plan.spatial_dims == 2 else 1),
-                device=self.device,
-            )
-            total = logits if total is None else total.add_(logits)
-        if total is None:
-            raise InputError("a predictor needs at least one bundle")
-        return total.div_(len(self._members))
+        with torch.inference_mode():
+            total = self._member_logits(0, data)
+            for index in range(1, len(self._members)):
+                total += self._member_logits(index, data)
+            return total.div_(len(self._members))
+
+    def _member_logits(self, index: int, data: Tensor) -> Tensor:
+        description, network = self._members[index]
+        plan = description.plan
+        return predict_logits(
+            network,
+            data,
+            patch_size=plan.patch_size,
+            overlap=self.overlap,
+            mirror_axes=plan.patch_axes(description.mirrored_axes) if self.mirror else (),
+            batch_size=self.batch_size or (_SLICES_AT_ONCE if plan.spatial_dims == 2 else 1),
+            device=self.device,
+        )
 
 
 class InferenceSettings(Settings):
@@ -96,12 +102,6 @@ class InferenceSettings(Settings):
         return Predictor(bundles, device=device, **self.model_dump())
 
 
-def patch_axes(plan: Plan, image_axes: Sequence[int]) -> tuple[int, ...]:
-    """Indices into `plan.patch_size` of canonical image axes (0 = x, 1 = y, 2 = z); axes that no patch has are left out."""
-    seen = plan.axes[-plan.spatial_dims :]
-    return tuple(index for index, axis in enumerate(seen) if axis in image_axes)
-
-
 def _require_agreement(bundles: Sequence[Bundle]) -> None:
     if not bundles:
         raise InputError("a predictor needs at least one bundle; give a bundle or a finished run's folder")
@@ -111,6 +111,7 @@ def _require_agreement(bundles: Sequence[Bundle]) -> None:
             ours, theirs = getattr(first.description.plan, name), getattr(other.description.plan, name)
             if ours != theirs:
                 raise InputError(
-                    f"{first.path} and {other.path} cannot be averaged: their plans differ in {name} ({ours} and {theirs}); "
-                    "give bundles of one data set and one configuration, or predict with each alone"
+                    f"{first.path} and {other.path} cannot be averaged: their plans differ in {name} "
+                    f"({ours} and {theirs}); give bundles of one data set and one configuration, or predict with each "
+                    "alone"
                 )

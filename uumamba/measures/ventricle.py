@@ -1,9 +1,9 @@
 """Function of the heart from the volumes of its chambers at end-diastole (ED) and end-systole (ES).
 
-A phase is a mapping of structure name -> volume in ml as a `Measurement`, as `measures.volume.structure_volumes` gives it;
-the names read here are ACDC's: LV and RV (cavities) and MYO (myocardium of the left ventricle). EDV and ESV are the
-volumes at ED and ES, stroke volume SV = EDV - ESV, ejection fraction EF = 100 SV / EDV, and myocardial mass is the
-myocardium's volume at ED times its density.
+A phase maps a structure's name to its volume in ml, as `measures.volume.structure_volumes` gives it; the names read
+here are ACDC's: LV and RV (cavities) and MYO (myocardium of the left ventricle). EDV and ESV are the volumes at ED and
+ES, stroke volume SV = EDV - ESV, ejection fraction EF = 100 SV / EDV, and myocardial mass is the myocardium's volume at
+ED times its density.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ def stroke_volume_ml(end_diastolic: Measurement, end_systolic: Measurement) -> M
 
 
 def ejection_fraction_percent(end_diastolic: Measurement, end_systolic: Measurement) -> Measurement:
-    """100 (EDV - ESV) / EDV in percent, at most 100; negative where the volume grows; None where EDV is not positive."""
+    """100 (EDV - ESV) / EDV in percent, at most 100, negative if the volume grows; None unless EDV is positive."""
     if end_diastolic.value is not None and end_diastolic.value <= 0:
         return Measurement(None, f"the volume at ED is {end_diastolic.value:g} ml")
     stroke = stroke_volume_ml(end_diastolic, end_systolic)
@@ -58,11 +58,15 @@ MEASURES: dict[str, Measure] = {
     "lv_edv_ml": Measure("LV EDV, ml", lambda ed, _: volume_of(ed, "LV")),
     "lv_esv_ml": Measure("LV ESV, ml", lambda _, es: volume_of(es, "LV")),
     "lv_sv_ml": Measure("LV SV, ml", lambda ed, es: stroke_volume_ml(volume_of(ed, "LV"), volume_of(es, "LV"))),
-    "lv_ef_percent": Measure("LV EF, %", lambda ed, es: ejection_fraction_percent(volume_of(ed, "LV"), volume_of(es, "LV"))),
+    "lv_ef_percent": Measure(
+        "LV EF, %", lambda ed, es: ejection_fraction_percent(volume_of(ed, "LV"), volume_of(es, "LV"))
+    ),
     "rv_edv_ml": Measure("RV EDV, ml", lambda ed, _: volume_of(ed, "RV")),
     "rv_esv_ml": Measure("RV ESV, ml", lambda _, es: volume_of(es, "RV")),
     "rv_sv_ml": Measure("RV SV, ml", lambda ed, es: stroke_volume_ml(volume_of(ed, "RV"), volume_of(es, "RV"))),
-    "rv_ef_percent": Measure("RV EF, %", lambda ed, es: ejection_fraction_percent(volume_of(ed, "RV"), volume_of(es, "RV"))),
+    "rv_ef_percent": Measure(
+        "RV EF, %", lambda ed, es: ejection_fraction_percent(volume_of(ed, "RV"), volume_of(es, "RV"))
+    ),
     "myocardial_mass_g": Measure("myocardial mass, g", lambda ed, _: myocardial_mass_g(volume_of(ed, "MYO"))),
 }
 

@@ -1,4 +1,4 @@
-"""Floor 1: metrics, (prediction mask, reference mask, spacing in mm) -> a number, or None where there is nothing to compare."""
+"""Floor 1: (prediction mask, reference mask, spacing in mm) to a number, or None where there is nothing to compare."""
 
 from uumamba.metrics.overlap import dice
 from uumamba.metrics.surface import assd_mm, hausdorff95_mm, hausdorff_mm

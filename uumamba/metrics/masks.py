@@ -13,11 +13,15 @@ Mask = NDArray[np.bool_]
 def check_masks(prediction: Mask, reference: Mask, spacing_mm: Sequence[float]) -> None:
     """Raise an `InputError` unless both are boolean masks of one shape, 2D or 3D, with a positive spacing per axis."""
     if prediction.dtype != np.bool_ or reference.dtype != np.bool_:
-        raise InputError(f"masks must be boolean, got {prediction.dtype} and {reference.dtype}; compare `label_map == number`")
+        raise InputError(
+            f"masks must be boolean, got {prediction.dtype} and {reference.dtype}; compare `label_map == number`"
+        )
     if prediction.shape != reference.shape or prediction.ndim not in (2, 3):
         raise InputError(f"masks must be 2D or 3D and have one shape, got {prediction.shape} and {reference.shape}")
     if len(spacing_mm) != prediction.ndim or not all(0 < step < np.inf for step in spacing_mm):
-        raise InputError(f"spacing must be {prediction.ndim} positive numbers in mm, one per axis, got {tuple(spacing_mm)}")
+        raise InputError(
+            f"spacing must be {prediction.ndim} positive numbers in mm, one per axis, got {tuple(spacing_mm)}"
+        )
 
 
 def foreground_box(mask: Mask) -> tuple[slice, ...]:
@@ -31,5 +35,5 @@ def foreground_box(mask: Mask) -> tuple[slice, ...]:
 
 
 def image_diagonal_mm(shape: Sequence[int], spacing_mm: Sequence[float]) -> float:
-    """Distance in mm between the centres of two opposite corner voxels: no two voxels of the image are farther apart."""
+    """Distance in mm between the centres of two opposite corner voxels: no two voxels are farther apart."""
     return float(np.linalg.norm((np.asarray(shape) - 1) * np.asarray(spacing_mm, dtype=float)))

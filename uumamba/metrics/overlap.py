@@ -14,4 +14,4 @@ def dice(prediction: Mask, reference: Mask, spacing_mm: Sequence[float]) -> floa
     """
     check_masks(prediction, reference, spacing_mm)
     voxels = np.count_nonzero(prediction) + np.count_nonzero(reference)
-    return 2 * np.count_nonzero(prediction & reference) / voxels if voxels else None
+    return float(2 * np.count_nonzero(prediction & reference) / voxels) if voxels else None

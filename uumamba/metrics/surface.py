@@ -18,6 +18,7 @@ from scipy.spatial import KDTree
 from uumamba.metrics.masks import Mask, check_masks, foreground_box, image_diagonal_mm
 
 Distances = NDArray[np.float64]
+Points = NDArray[np.float64]
 
 
 def hausdorff_mm(prediction: Mask, reference: Mask, spacing_mm: Sequence[float]) -> float | None:
@@ -63,12 +64,17 @@ def _from_distances(
 def border_distances_mm(prediction: Mask, reference: Mask, spacing_mm: Sequence[float]) -> tuple[Distances, Distances]:
     """From each border voxel of the prediction to the reference's border, and back, in mm; neither mask is empty."""
     predicted, true = (_border_points_mm(mask, spacing_mm) for mask in (prediction, reference))
-    return KDTree(true).query(predicted)[0], KDTree(predicted).query(true)[0]
+    return nearest_mm(predicted, true), nearest_mm(true, predicted)
 
 
-def _border_points_mm(mask: Mask, spacing_mm: Sequence[float]) -> NDArray[np.float64]:
+def nearest_mm(points: Points, others: Points) -> Distances:
+    """Distance from each of `points` (n, axes) to the nearest of `others` (m, axes), all in mm; shape (n,)."""
+    return np.asarray(KDTree(others).query(points)[0], dtype=np.float64)
+
+
+def _border_points_mm(mask: Mask, spacing_mm: Sequence[float]) -> Points:
     box = foreground_box(mask)
     inside = mask[box]
     corner = [side.start for side in box]
-    points = np.argwhere(inside & ~binary_erosion(inside)) + corner
-    return points * np.asarray(spacing_mm, dtype=float)
+    points: Points = (np.argwhere(inside & ~binary_erosion(inside)) + corner) * np.asarray(spacing_mm, dtype=float)
+    return points

@@ -6,13 +6,13 @@ matters for slices: at 1.5 x 1.5 x 10 mm, a voxel of a cap has 2.25 mm2 of surfa
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from uumamba.metrics.masks import Mask, check_masks, foreground_box
+from uumamba.metrics.surface import Points, nearest_mm
 
 DEFAULT_TOLERANCE_MM = 2.0
 _ROUNDING_MM = 1e-6
@@ -23,8 +23,8 @@ def surface_dice(
 ) -> float | None:
     """The part of both surfaces, by area, that lies within `tolerance_mm` of the other one; in [0, 1].
 
-    Masks: boolean, same shape, 2D (contours, by length) or 3D; spacing in the same axis order. None if both are empty, 0
-    if one is.
+    Masks: boolean, same shape, 2D (contours, by length) or 3D; spacing in the same axis order. None if both are empty,
+    0 if one is.
     """
     check_masks(prediction, reference, spacing_mm)
     if not (prediction.any() or reference.any()):
@@ -35,15 +35,15 @@ def surface_dice(
     predicted, predicted_areas = surface_elements(prediction, spacing)
     true, true_areas = surface_elements(reference, spacing)
     limit = tolerance_mm + _ROUNDING_MM
-    within = predicted_areas[KDTree(true).query(predicted)[0] <= limit].sum()
-    within += true_areas[KDTree(predicted).query(true)[0] <= limit].sum()
+    within = predicted_areas[nearest_mm(predicted, true) <= limit].sum()
+    within += true_areas[nearest_mm(true, predicted) <= limit].sum()
     return float(within / (predicted_areas.sum() + true_areas.sum()))
 
 
-def surface_elements(mask: Mask, spacing_mm: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def surface_elements(mask: Mask, spacing_mm: tuple[float, ...]) -> tuple[Points, NDArray[np.float64]]:
     """Points in mm (n, axes) and areas in mm2 (n,) of the surface of a mask that is not empty.
 
-    Points are relative to the outer corner of voxel 0, less half a voxel per axis: only differences between points mean something.
+    Only differences between points mean something: their origin is a corner outside the image.
     """
     box = foreground_box(mask)
     padded = np.pad(mask[box], 1).astype(np.uint8)
@@ -57,7 +57,7 @@ def surface_elements(mask: Mask, spacing_mm: tuple[float, ...]) -> tuple[NDArray
     return points, table[codes[surface]]
 
 
-@cache
+@lru_cache(maxsize=64)
 def _area_table(spacing_mm: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Area by neighbourhood code, and the kernel of powers of two (2 per axis) that makes the code."""
     # imported here: it takes seconds, and whoever wants only Dice need not wait

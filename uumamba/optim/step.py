@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import torch
@@ -53,6 +53,11 @@ class StepOutcome:
 
 def _synchronised(_: nn.Module) -> AbstractContextManager[None]:
     return nullcontext()
+
+
+def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
+    if targets:
+        torch._foreach_copy_(targets, sources)
 
 
 class Step:
@@ -119,8 +124,14 @@ class Step:
             raise UumambaError("optimisation step: at least one micro-batch is needed, got none; check the data loader")
         self._clean = []
         self._finite = torch.ones_like(self._finite)
+        buffers = list(self.model.buffers())
+        base = [buffer.clone() for buffer in buffers]
         try:
-            return self._apply(self._average(rule, micro_batches))
+            outcome = self._apply(self._average(rule, micro_batches))
+            if outcome.skipped:
+                _copy(base, buffers)
+                self._count_skip(outcome)
+            return outcome
         finally:
             self._forget_gradients()
             self._batch, self._clean = None, []
@@ -158,14 +169,15 @@ class Step:
         kept = [*(parameter.detach() for parameter in offsets), *self.model.buffers()]
         base = [tensor.clone() for tensor in kept]
         try:
-            torch._foreach_add_(kept[: len(offsets)], list(offsets.values()))
+            if offsets:
+                torch._foreach_add_(kept[: len(offsets)], list(offsets.values()))
             yield
         finally:
-            torch._foreach_copy_(kept, base)
+            _copy(base, kept)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs besides model, optimizer and random states: plain numbers."""
-        scale = None if self._scale is None else asdict(self._scale)
+        scale = None if self._scale is None else {"value": self._scale.value, "good_steps": self._scale.good_steps}
         return {"skipped": self.skipped, "skipped_in_a_row": self.skipped_in_a_row, "scale": scale}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -196,7 +208,6 @@ class Step:
         if self._scale is not None:
             self._scale.update(finite=not outcome.skipped)
         if outcome.skipped:
-            self._count_skip(outcome)
             return outcome
         self.skipped_in_a_row = 0
         for parameter in self._all:

@@ -11,15 +11,14 @@ from uumamba.reporting.style import COLOURS, new_figure, structure_colour, tidy
 
 Values = Sequence[float | None]
 _LIMIT = 1.96
-_POINTS = {"s": 22, "alpha": 0.8, "linewidths": 0}
 
 
 def agreement_figure(pairs: Mapping[str, tuple[Values, Values]], *, title: str = "") -> Figure:
-    """A row per measurement: prediction over reference with the correlation, and the differences (Bland and Altman, 1986).
+    """A row per measurement: prediction over reference with the correlation, and differences (Bland and Altman, 1986).
 
     `pairs` maps a name with its unit, e.g. "LV EF (%)", to (prediction, reference), one entry per patient; None or NaN
-    on either side leaves a patient out, and the number drawn is written. The second plot shows prediction minus reference
-    over their mean, the bias and bias ± 1.96 standard deviations (n - 1).
+    on either side leaves a patient out, and the number drawn is written. The second plot shows prediction minus
+    reference over their mean, the bias and bias ± 1.96 standard deviations (n - 1).
     Raises `InputError` if there is no measurement, or if the two sides of one differ in length.
     """
     if not pairs:
@@ -50,7 +49,8 @@ def dice_figure(dice: Mapping[str, Values], *, title: str = "", label: str = "Di
     axes = figure.subplots()
     for place, values in enumerate(columns.values(), 1):
         _draw_box(axes, place, values)
-    axes.set_xticks(range(1, len(columns) + 1), [_summary(name, values) for name, values in columns.items()], fontsize=8)
+    summaries = [_summary(name, values) for name, values in columns.items()]
+    axes.set_xticks(range(1, len(columns) + 1), summaries, fontsize=8)
     axes.set_xlim(0.4, len(columns) + 0.6)
     lowest = min((float(values.min()) for values in columns.values() if values.size), default=0.0)
     axes.set_ylim(max(-0.02, np.floor(lowest * 10) / 10 - 0.02), 1.02)
@@ -61,8 +61,13 @@ def dice_figure(dice: Mapping[str, Values], *, title: str = "", label: str = "Di
 
 
 def _finite(values: Values) -> np.ndarray:
-    numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
-    return numbers[np.isfinite(numbers)]
+    numbers = _numbers(values)
+    finite: np.ndarray = numbers[np.isfinite(numbers)]
+    return finite
+
+
+def _numbers(values: Values) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
 
 
 def _complete(name: str, prediction: Values, reference: Values) -> tuple[np.ndarray, np.ndarray]:
@@ -70,14 +75,17 @@ def _complete(name: str, prediction: Values, reference: Values) -> tuple[np.ndar
         raise InputError(
             f"{name}: {len(prediction)} predictions and {len(reference)} references; give one of each per patient"
         )
-    both = np.array([[np.nan if v is None else v for v in pair] for pair in zip(prediction, reference, strict=True)], float)
-    both = both.reshape(-1, 2)
-    both = both[np.isfinite(both).all(axis=1)]
-    return both[:, 0], both[:, 1]
+    predicted, true = _numbers(prediction), _numbers(reference)
+    complete = np.isfinite(predicted) & np.isfinite(true)
+    return predicted[complete], true[complete]
+
+
+def _draw_points(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    axes.scatter(x, y, color=COLOURS[5], s=22, alpha=0.8, linewidths=0)
 
 
 def _draw_correlation(axes: Axes, name: str, prediction: np.ndarray, reference: np.ndarray) -> None:
-    axes.scatter(reference, prediction, color=COLOURS[5], **_POINTS)
+    _draw_points(axes, reference, prediction)
     ends = np.concatenate([prediction, reference])
     if ends.size:
         margin = 0.05 * (np.ptp(ends) or 1.0)
@@ -101,7 +109,7 @@ def _correlation(prediction: np.ndarray, reference: np.ndarray) -> str:
 
 def _draw_differences(axes: Axes, name: str, prediction: np.ndarray, reference: np.ndarray) -> None:
     difference, mean = prediction - reference, (prediction + reference) / 2
-    axes.scatter(mean, difference, color=COLOURS[5], **_POINTS)
+    _draw_points(axes, mean, difference)
     axes.axhline(0, color="0.7", linewidth=0.8)
     heading = "bias not defined"
     if difference.size:

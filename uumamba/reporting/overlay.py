@@ -62,8 +62,7 @@ def overlay_figure(
     across = -(-len(slices) // down)
     parts = 1 if reference is None else 2
     height = _CELL_INCHES * _aspect(sheet)
-    figure = new_figure(max(_CELL_INCHES * across, 6.5), down * (parts * height + 0.25) + 1.1)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.04, wspace=0.0, hspace=0.0)
+    figure = new_figure(max(_CELL_INCHES * across, 6.5), down * (parts * height + 0.25) + 1.1, pad_inches=0.03, gap=0.0)
     grid = figure.subplots(parts * down, across, squeeze=False)
     for axes in grid.ravel():
         axes.set_axis_off()
@@ -87,7 +86,9 @@ def _require_one_shape(image: np.ndarray, prediction: np.ndarray, reference: np.
     if image.ndim != 3 or image.shape != prediction.shape or (reference is not None and reference.shape != image.shape):
         shapes = f"image {image.shape}, prediction {prediction.shape}"
         shapes += "" if reference is None else f", reference {reference.shape}"
-        raise InputError(f"an overlay needs 3D arrays (x, y, z) of one shape, got {shapes}; bring them onto one grid first")
+        raise InputError(
+            f"an overlay needs 3D arrays (x, y, z) of one shape, got {shapes}; bring them onto one grid first"
+        )
 
 
 def _labelled(prediction: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
@@ -109,13 +110,13 @@ def _cut(
     spacing_mm: tuple[float, ...],
     labels: LabelSet,
 ) -> _Sheet:
-    labelled = _labelled(prediction, reference).any(axis=2)
+    labelled = np.argwhere(_labelled(prediction, reference))
     region = [slice(None), slice(None)]
-    if labelled.any():
+    if labelled.size:
         for axis in (0, 1):
-            places = np.flatnonzero(labelled.any(axis=1 - axis))
+            places = labelled[:, axis]
             margin = round(_MARGIN_MM / spacing_mm[axis])
-            region[axis] = slice(max(0, int(places[0]) - margin), int(places[-1]) + margin + 1)
+            region[axis] = slice(max(0, int(places.min()) - margin), int(places.max()) + margin + 1)
     cut = tuple(region)
     low, high = np.percentile(image[cut], _WINDOW_PERCENTILES)
     return _Sheet(
@@ -131,7 +132,7 @@ def _cut(
 def _aspect(sheet: _Sheet) -> float:
     """Height over width of a slice in mm."""
     size_x, size_y = sheet.image.shape[:2]
-    return size_y * sheet.spacing_mm[1] / (size_x * sheet.spacing_mm[0])
+    return float(size_y * sheet.spacing_mm[1] / (size_x * sheet.spacing_mm[0]))
 
 
 def _view(volume: np.ndarray, index: int) -> np.ndarray:
@@ -164,12 +165,11 @@ def _outline(axes: Axes, mask: np.ndarray, colour: str, width: float) -> None:
     if not mask.any():
         return
     padded = np.pad(mask, 1).astype(np.int8)
-    across, down = np.diff(padded, axis=1)[1:-1], np.diff(padded, axis=0)[:, 1:-1]
-    rows, columns = np.nonzero(across)
-    vertical = [((column - 0.5, row - 0.5), (column - 0.5, row + 0.5)) for row, column in zip(rows, columns, strict=True)]
-    rows, columns = np.nonzero(down)
-    level = [((column - 0.5, row - 0.5), (column + 0.5, row - 0.5)) for row, column in zip(rows, columns, strict=True)]
-    axes.add_collection(LineCollection([*vertical, *level], colors=colour, linewidths=width, capstyle="projecting"))
+    across = np.argwhere(np.diff(padded, axis=1)[1:-1]) - 0.5
+    down = np.argwhere(np.diff(padded, axis=0)[:, 1:-1]) - 0.5
+    edges = [((column, row), (column, row + 1)) for row, column in across]
+    edges += [((column, row), (column + 1, row)) for row, column in down]
+    axes.add_collection(LineCollection(edges, colors=colour, linewidths=width, capstyle="projecting"))
 
 
 def _draw_labels(axes: Axes, sheet: _Sheet, index: int) -> None:

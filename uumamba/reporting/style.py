@@ -5,6 +5,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from uumamba.core.files import atomic
 
@@ -13,6 +14,7 @@ COLOURS = ("#56B4E9", "#009E73", "#D55E00", "#E69F00", "#CC79A7", "#0072B2", "#F
 
 NOTE = "Research use only. Not for diagnosis or treatment."
 DOTS_PER_INCH = 100
+_FOOT_INCHES = 0.22
 
 
 def structure_colour(number: int) -> str:
@@ -20,10 +22,19 @@ def structure_colour(number: int) -> str:
     return COLOURS[(number - 1) % len(COLOURS)]
 
 
-def new_figure(width_inches: float, height_inches: float) -> Figure:
-    """An empty figure, drawn by Agg without a screen and without pyplot's global state."""
-    figure = Figure(figsize=(width_inches, height_inches), dpi=DOTS_PER_INCH, layout="constrained")
+def new_figure(width_inches: float, height_inches: float, *, pad_inches: float = 0.04, gap: float = 0.02) -> Figure:
+    """A figure with nothing but the research-use note, drawn by Agg: no screen, none of pyplot's global state.
+
+    `pad_inches` is the space around each plot, `gap` the space between them as a fraction of a plot.
+    """
+    figure = Figure(figsize=(width_inches, height_inches), dpi=DOTS_PER_INCH)
     FigureCanvasAgg(figure)
+    foot = _FOOT_INCHES / height_inches
+    layout = ConstrainedLayoutEngine(
+        w_pad=pad_inches, h_pad=pad_inches, wspace=gap, hspace=gap, rect=(0, foot, 1, 1 - foot)
+    )
+    figure.set_layout_engine(layout)
+    figure.text(0.995, 0.2 * foot, NOTE, ha="right", va="bottom", fontsize=7, color="0.4")
     return figure
 
 
@@ -35,8 +46,6 @@ def tidy(axes: Axes) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG, atomically, with the research-use note at its foot."""
-    figure.get_layout_engine().set(rect=(0, 0.22 / figure.get_figheight(), 1, 1 - 0.22 / figure.get_figheight()))
-    figure.text(0.995, 0.05 / figure.get_figheight(), NOTE, ha="right", va="bottom", fontsize=7, color="0.4")
+    """Write the figure as PNG, atomically."""
     with atomic(path) as temporary:
         figure.savefig(temporary, format="png")

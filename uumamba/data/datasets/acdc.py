@@ -1,6 +1,6 @@
 """ACDC: cine cardiac MRI in short axis, end-diastole and end-systole of 150 patients (Bernard et al., 2018).
 
-    database/{training,testing}/patientNNN/{Info.cfg, patientNNN_frameFF.nii.gz, patientNNN_frameFF_gt.nii.gz}
+database/{training,testing}/patientNNN/{Info.cfg, patientNNN_frameFF.nii.gz, patientNNN_frameFF_gt.nii.gz}
 """
 
 from pathlib import Path
@@ -65,7 +65,7 @@ def _read_patient(folder: Path, *, reference_required: bool) -> list[Case]:
         name = f"{folder.name}_frame{int(frame):02d}"
         image, reference = folder / f"{name}.nii.gz", folder / f"{name}_gt.nii.gz"
         if not image.is_file():
-            raise InputError(f"{image}: no such file, but Info.cfg says that {phase} is frame {int(frame)}; restore the file")
+            raise InputError(f"{image}: no such file, but Info.cfg says that {phase} is frame {int(frame)}; restore it")
         if reference_required and not reference.is_file():
             raise InputError(f"{reference}: no such file; a training case needs its reference label map: restore it")
         details: dict[str, str | float | int | None] = {
@@ -81,15 +81,16 @@ def _read_patient(folder: Path, *, reference_required: bool) -> list[Case]:
 
 def _read_info(path: Path) -> dict[str, str]:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; it tells which frames are ED and ES: restore it from the ACDC download")
-    pairs = (line.split(":", 1) for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if ":" in line)
+        raise InputError(f"{path}: no such file, but it tells which frames are ED and ES; restore it from ACDC")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
     return {key.strip(): value.strip() for key, value in pairs}
 
 
 def _require(info: dict[str, str], key: str, folder: Path) -> str:
     if key not in info:
         found = ", ".join(info) or "none"
-        raise InputError(f"{folder / 'Info.cfg'}: the key {key!r} is missing (found: {found}); restore it from the ACDC download")
+        raise InputError(f"{folder / 'Info.cfg'}: the key {key!r} is missing (found: {found}); restore it from ACDC")
     return info[key]
 
 
@@ -113,7 +114,7 @@ ACDC = Dataset(
     licence="CC BY-NC-SA 4.0",
     citation=(
         "O. Bernard, A. Lalande, C. Zotti, F. Cervenansky et al. Deep Learning Techniques for Automatic MRI Cardiac "
-        "Multi-Structures Segmentation and Diagnosis: Is the Problem Solved? IEEE Transactions on Medical Imaging 37(11), "
-        "2514-2525, 2018. doi:10.1109/TMI.2018.2837502"
+        "Multi-Structures Segmentation and Diagnosis: Is the Problem Solved? IEEE Transactions on Medical Imaging "
+        "37(11), 2514-2525, 2018. doi:10.1109/TMI.2018.2837502"
     ),
 )

@@ -1,0 +1,80 @@
+"""What every data set in the table must keep, over the fake tree from `tests/fakes/<name>.py`."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uumamba.core.errors import InputError
+from uumamba.data.case import Case, require_distinct_names
+from uumamba.data.datasets.dataset import Dataset
+from uumamba.data.datasets.table import DATASETS
+from uumamba.imaging.files import read_image, read_label_map
+from uumamba.imaging.grid import require_same_grid
+
+NAMES = sorted(DATASETS)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def indexed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Path]:
+    """A data set and its fake tree."""
+    root = tmp_path_factory.mktemp(request.param)
+    importlib.import_module(f"tests.fakes.{request.param}").write_fake(root)
+    return DATASETS[request.param], root
+
+
+def every_case(dataset: Dataset, root: Path) -> tuple[Case, ...]:
+    """All cases, of training and official test."""
+    return dataset.index(root) + dataset.index_test(root)
+
+
+def test_the_table_is_not_empty() -> None:
+    assert "acdc" in NAMES
+
+
+def test_cases_are_distinct_and_their_files_are_there(indexed: tuple[Dataset, Path]) -> None:
+    dataset, root = indexed
+    cases = every_case(dataset, root)
+    assert dataset.index(root)
+    require_distinct_names(cases)
+    for case in cases:
+        assert len(case.images) == len(dataset.channels)
+        assert all(path.is_file() for path in case.images)
+
+
+def test_every_training_case_has_a_reference_of_its_labels_on_its_grid(indexed: tuple[Dataset, Path]) -> None:
+    dataset, root = indexed
+    seen: set[int] = set()
+    for case in dataset.index(root):
+        assert case.label_map is not None
+        labels = read_label_map(case.label_map)
+        require_same_grid(read_image(case.images[0]), labels, case.name, "its reference")
+        seen |= set(np.unique(labels.data).tolist())
+    assert seen == set(range(dataset.labels.classes))
+
+
+def test_training_and_official_test_share_no_patient(indexed: tuple[Dataset, Path]) -> None:
+    dataset, root = indexed
+    assert not {case.patient for case in dataset.index(root)} & {case.patient for case in dataset.index_test(root)}
+
+
+def test_indexing_twice_gives_the_same(indexed: tuple[Dataset, Path]) -> None:
+    dataset, root = indexed
+    assert every_case(dataset, root) == every_case(dataset, root)
+
+
+def test_what_must_be_said_of_it_is_said(indexed: tuple[Dataset, Path]) -> None:
+    dataset, _ = indexed
+    assert dataset.title
+    assert dataset.licence
+    assert "doi" in dataset.citation
+    assert dataset.surface_tolerance_mm > 0
+    assert set(dataset.mirrored_axes) <= {0, 1, 2}
+
+
+def test_a_missing_folder_is_named(indexed: tuple[Dataset, Path], tmp_path: Path) -> None:
+    dataset, _ = indexed
+    for index in (dataset.index, dataset.index_test):
+        with pytest.raises(InputError, match=r"nowhere: no such folder; give"):
+            index(tmp_path / "nowhere")

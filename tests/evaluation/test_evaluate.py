@@ -1,0 +1,156 @@
+"""Two folders in, all tables out: in memory, on disk, on screen."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rich.console import Console
+
+from uumamba.core.labels import LabelSet
+from uumamba.data.case import Case
+from uumamba.evaluation.evaluate import Evaluation, evaluate_folders
+from uumamba.evaluation.screen import clinical_summary_table, remarks, summary_table
+from uumamba.evaluation.writing import CASE_COLUMNS, CLINICAL_COLUMNS, write_evaluation
+from uumamba.imaging.files import write_label_map
+from uumamba.imaging.image import Image
+from uumamba.measures import MEASURES
+
+LABELS = LabelSet(names=("background", "RV", "MYO", "LV"))
+PATIENTS = ("patient001", "patient002", "patient003")
+
+
+def heart(size: int) -> NDArray[np.uint8]:
+    labels = np.zeros((24, 20, 4), dtype=np.uint8)
+    labels[2:8, 4:16], labels[8 : 12 + size, 4:16], labels[9 : 9 + size, 7:13] = 1, 2, 3
+    return labels
+
+
+def save(path: Path, labels: NDArray[np.uint8]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_label_map(path, labels, Image(data=labels, affine=np.diag([1.5, 1.5, 10.0, 1.0])))
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> list[Case]:
+    """References of three patients at two phases below `references`, and identical predictions below `predictions`."""
+    cases = []
+    for index, patient in enumerate(PATIENTS):
+        for phase, frame, size in (("ED", "01", 9 + index), ("ES", "12", 5)):
+            name = f"{patient}_frame{frame}"
+            save(tmp_path / "references" / patient / f"{name}_gt.nii.gz", heart(size))
+            save(tmp_path / "references" / patient / f"{name}.nii.gz", heart(size))
+            save(tmp_path / "predictions" / f"{name}.nii.gz", heart(size))
+            cases.append(Case(name, patient, (), None, {"phase": phase}))
+    return cases
+
+
+def evaluate(folder: Path, cases: list[Case]) -> Evaluation:
+    return evaluate_folders(folder / "predictions", folder / "references", LABELS, cases=cases)
+
+
+def shown(evaluation: Evaluation) -> str:
+    console = Console(file=io.StringIO(), width=200, record=True)
+    console.print(summary_table(evaluation), clinical_summary_table(evaluation))
+    return console.export_text()
+
+
+def test_identity_is_perfect(tmp_path: Path, cases: list[Case]) -> None:
+    evaluation = evaluate(tmp_path, cases)
+    assert len(evaluation.scores) == 18
+    for structure in evaluation.summary.structures:
+        assert structure.found == 6
+        assert [structure.metrics[name].mean for name in ("dice", "hd95_mm", "assd_mm", "nsd")] == [1, 0, 0, 1]
+    assert len(evaluation.clinical) == 3 * len(MEASURES)
+    for each in evaluation.agreements:
+        assert (each.agreement.n, each.agreement.bias, each.unmeasured) == (3, 0.0, {})
+    assert evaluation.failures == {}
+    assert remarks(evaluation) == []
+    text = shown(evaluation)
+    assert "1.000 ± 0.000" in text
+    assert "failed" not in text
+    assert "false positives" not in text
+
+
+def spoil(folder: Path) -> None:
+    """One prediction missing, one broken, one without a reference."""
+    (folder / "predictions" / "patient001_frame12.nii.gz").unlink()
+    (folder / "predictions" / "patient002_frame01.nii.gz").write_text("no image")
+    save(folder / "predictions" / "stranger.nii.gz", heart(5))
+
+
+def test_failures_are_counted_and_named(tmp_path: Path, cases: list[Case]) -> None:
+    spoil(tmp_path)
+    evaluation = evaluate(tmp_path, cases)
+    assert list(evaluation.failures) == ["patient001_frame12", "patient002_frame01"]
+    assert [path.name for path in evaluation.extra] == ["stranger.nii.gz"]
+    dice = evaluation.summary.structures[0].metrics["dice"]
+    assert (dice.n, dice.mean, dice.mean_with_failures) == (4, 1.0, pytest.approx(4 / 6))
+    ef = next(each for each in evaluation.agreements if each.measure == "lv_ef_percent")
+    assert list(ef.unmeasured) == ["patient001", "patient002"]
+    lines = remarks(evaluation)
+    assert lines[0] == "patient001_frame12 failed: no prediction"
+    assert lines[2] == "not scored, as there is no reference: 1 (stranger.nii.gz)"
+    text = shown(evaluation)
+    assert "failed cases as total misses" in text
+    assert "0.667" in text
+    assert "missed" not in text
+
+
+def test_good_cases_are_scored_as_if_alone(tmp_path: Path, cases: list[Case]) -> None:
+    before = {(score.case, score.structure): score for score in evaluate(tmp_path, cases).scores}
+    spoil(tmp_path)
+    after = evaluate(tmp_path, cases)
+    good = [score for score in after.scores if score.case not in after.failures]
+    assert len(good) == 12
+    assert all(before[score.case, score.structure] == score for score in good)
+
+
+def test_many_failures_are_cut_short_on_screen_only(tmp_path: Path, cases: list[Case]) -> None:
+    for path in sorted((tmp_path / "predictions").iterdir())[1:]:
+        path.write_text("no image")
+    for index in range(7):
+        references = tmp_path / "references" / f"more{index}_gt.nii.gz"
+        save(references, heart(5))
+    evaluation = evaluate(tmp_path, cases)
+    assert len(evaluation.failures) == 12
+    assert remarks(evaluation)[-1] == "... 12 cases failed in all; every one is in summary.json"
+
+
+def test_written_files(tmp_path: Path, cases: list[Case]) -> None:
+    spoil(tmp_path)
+    written = write_evaluation(evaluate(tmp_path, cases), tmp_path / "out")
+    assert [path.name for path in written] == ["cases.csv", "summary.json", "clinical.csv", "clinical.json"]
+    with (tmp_path / "out" / "cases.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == CASE_COLUMNS
+    assert len(rows) == 18
+    failed = next(row for row in rows if row["case"] == "patient001_frame12")
+    assert (failed["outcome"], failed["dice"], failed["reason"]) == ("failed", "", "no prediction")
+    with (tmp_path / "out" / "clinical.csv").open(newline="") as file:
+        clinical = list(csv.DictReader(file))
+    assert tuple(clinical[0]) == CLINICAL_COLUMNS
+    assert clinical[1]["reason"] == "prediction: no prediction"
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["cases"] == 6
+    assert list(summary["failed"]) == ["patient001_frame12", "patient002_frame01"]
+    assert summary["structures"][0]["metrics"]["dice"]["mean"] == 1.0
+    assert summary["structures"][0]["metrics"]["dice"]["n"] == 4
+    assert summary["overall"]["hd95_mm"]["mean"] == 0.0
+    measures = json.loads((tmp_path / "out" / "clinical.json").read_text())["measures"]
+    assert [each["measure"] for each in measures] == list(MEASURES)
+    assert measures[3]["agreement"]["pearson"] is None
+    assert measures[3]["agreement"]["pearson_reason"] == "needs 3 patients, got 1"
+
+
+def test_without_phases_there_is_no_clinical_file(tmp_path: Path, cases: list[Case]) -> None:
+    assert cases
+    evaluation = evaluate_folders(
+        tmp_path / "predictions", tmp_path / "references", LABELS, nsd_tolerance_mm={"RV": 1.0, "MYO": 1.0, "LV": 2.0}
+    )
+    written = write_evaluation(evaluation, tmp_path / "out")
+    assert [path.name for path in written] == ["cases.csv", "summary.json"]
+    assert json.loads(written[1].read_text())["nsd_tolerance_mm"]["LV"] == 2.0

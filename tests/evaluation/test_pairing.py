@@ -1,0 +1,87 @@
+"""Predictions find their references by name, in the layouts that people have."""
+
+from pathlib import Path
+
+import pytest
+
+from uumamba.core.errors import InputError
+from uumamba.evaluation.pairing import pair_predictions
+
+
+def touch(folder: Path, *names: str) -> Path:
+    """Make empty files below a folder; pairing reads names only."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("prediction", "references"),
+    [
+        ("case1.nii.gz", ["case1.nii.gz"]),
+        ("case1.nii.gz", ["case1_gt.nii.gz", "case1.nii.gz", "case1_4d.nii.gz"]),
+        ("case1.nii.gz", ["deep/er/case1_label.mha", "deep/er/case1.mha"]),
+        ("case1_0000.nii.gz", ["case1.nii.gz"]),
+        ("case1.img.nii.gz", ["1-200/case1.img.nii.gz", "1-200/case1.label.nii.gz"]),
+        ("case1_CTA.mha", ["masks/case1_label.mha", "images/case1_CTA.mha"]),
+        ("case1_gt.nii.gz", ["case1_gt.nii.gz"]),
+        ("sub/case1.nii", ["case1_seg.nrrd"]),
+    ],
+)
+def test_layouts(tmp_path: Path, prediction: str, references: list[str]) -> None:
+    predictions = touch(tmp_path / "predictions", prediction)
+    pairing = pair_predictions(predictions, touch(tmp_path / "references", *references))
+    (pair,) = pairing.pairs
+    assert (pair.name, pair.prediction, pairing.extra) == ("case1", predictions / prediction, ())
+
+
+def test_missing_and_extra_predictions_and_other_files(tmp_path: Path) -> None:
+    predictions = touch(tmp_path / "p", "b.nii.gz", "c.nii.gz", "cases.csv", ".tmp-a.nii.gz")
+    references = touch(tmp_path / "r", "a_gt.nii.gz", "b_gt.nii.gz", "Info.cfg")
+    pairing = pair_predictions(predictions, references)
+    assert [(pair.name, pair.prediction) for pair in pairing.pairs] == [("a", None), ("b", predictions / "b.nii.gz")]
+    assert pairing.extra == (predictions / "c.nii.gz",)
+
+
+def test_only_some_cases(tmp_path: Path) -> None:
+    predictions = touch(tmp_path / "p", "a.nii.gz", "b.nii.gz")
+    references = touch(tmp_path / "r", "a.nii.gz", "b.nii.gz", "c.nii.gz")
+    pairing = pair_predictions(predictions, references, only={"c", "b"})
+    assert [(pair.name, pair.prediction is None) for pair in pairing.pairs] == [("b", False), ("c", True)]
+    assert pairing.extra == ()
+    with pytest.raises(InputError, match=r"no reference for x; there is a, b, c"):
+        pair_predictions(predictions, references, only=["x"])
+
+
+@pytest.mark.parametrize(
+    ("predictions", "references", "message"),
+    [
+        (
+            ["a.nii.gz"],
+            ["a_gt.nii.gz", "other/a_gt.nii.gz"],
+            "two references for case a: .*a_gt.nii.gz and .*; remove or",
+        ),
+        (["a.nii.gz"], ["a_gt.nii.gz", "a_seg.nii.gz"], "two references for case a"),
+        (["a.nii.gz", "a_0000.nii.gz"], ["a.nii.gz"], "two predictions for case a"),
+        (["a.nii.gz"], ["Info.cfg"], r"no image file in it \(.nii.gz, .nii, "),
+        (["cases.csv"], ["a.nii.gz"], "predictions: no image file in it"),
+        (
+            ["x.nii.gz", "y.nii.gz"],
+            ["a.nii", "b.nii", "c.nii", "d.nii"],
+            r"nothing to compare: none of the 2 image files in .*predictions \(x.nii.gz, y.nii.gz\) is named after one "
+            r"of the 4 image files in .*references \(a.nii, b.nii, c.nii, ...\); name a prediction X.nii.gz",
+        ),
+    ],
+)
+def test_says_what_is_wrong(tmp_path: Path, predictions: list[str], references: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        pair_predictions(touch(tmp_path / "predictions", *predictions), touch(tmp_path / "references", *references))
+    assert "\n" not in str(error.value)
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        pair_predictions(tmp_path / "nowhere", tmp_path)
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        pair_predictions(touch(tmp_path / "predictions", "a.nii.gz"), tmp_path / "nowhere")

@@ -1,0 +1,1 @@
+"""uumamba infer: images to label maps on their own grids."""
