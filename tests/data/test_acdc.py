@@ -106,7 +106,9 @@ def test_one_frame_for_both_phases(root: Path) -> None:
 
 def test_missing_frame(root: Path) -> None:
     (info(root).parent / "patient001_frame01.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"patient001_frame01\.nii\.gz: no such file, but Info\.cfg says that ED is frame 1"):
+    with pytest.raises(
+        InputError, match=r"patient001_frame01\.nii\.gz: no such file, but Info\.cfg says that ED is frame 1"
+    ):
         index_training(root)
 
 
@@ -124,4 +126,6 @@ def test_the_real_training_patients() -> None:
     diastole = next(case for case in cases if case.name == "patient090_frame04")
     assert (diastole.details["phase"], diastole.details["group"]) == ("ED", "RV")
     groups = [case.details["group"] for case in cases]
-    assert {group: groups.count(group) for group in set(groups)} == dict.fromkeys(("DCM", "HCM", "MINF", "NOR", "RV"), 40)
+    assert {group: groups.count(group) for group in set(groups)} == dict.fromkeys(
+        ("DCM", "HCM", "MINF", "NOR", "RV"), 40
+    )

@@ -52,7 +52,7 @@ def plan(cases: Sequence[CaseFingerprint], folder: Path, **changes: Any) -> dict
 
 def made_up(count: int = 4, **changes: Any) -> list[CaseFingerprint]:
     """Fingerprints without images."""
-    values = {"shape": (60, 80, 100), "spacing_mm": (1.0, 1.0, 1.0), "relative_size": 1.0} | changes
+    values: dict[str, Any] = {"shape": (60, 80, 100), "spacing_mm": (1.0, 1.0, 1.0), "relative_size": 1.0} | changes
     intensities = values.pop("intensities", np.arange(100, dtype=np.float32)[None])
     return [CaseFingerprint(intensities=intensities, **values) for _ in range(count)]
 
@@ -101,7 +101,9 @@ def test_equal_to_nnunet_reading_the_same_files(
     assert ours == expected
 
 
-def test_nnunet_leaves_no_trace(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nnunet_leaves_no_trace(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("nnUNet_raw", "the user's")
     monkeypatch.delenv("nnUNet_preprocessed", raising=False)
     before = dict(os.environ)
@@ -188,7 +190,9 @@ def test_the_fingerprint_is_of_the_cropped_image() -> None:
     data = np.zeros((10, 10, 10), dtype=np.float32)
     data[2:8, 3:9, 1:6] = 7.0
     labels = (data > 0).astype(np.uint8)
-    found = fingerprint_case([Image(data, np.diag([1.0, 2.0, 3.0, 1.0]))], Image(labels, np.diag([1.0, 2.0, 3.0, 1.0])), samples=50)
+    found = fingerprint_case(
+        [Image(data, np.diag([1.0, 2.0, 3.0, 1.0]))], Image(labels, np.diag([1.0, 2.0, 3.0, 1.0])), samples=50
+    )
     assert found.shape == (5, 6, 6)
     assert found.spacing_mm == (3.0, 2.0, 1.0)
     assert found.relative_size == 0.18

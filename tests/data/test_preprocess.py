@@ -1,6 +1,5 @@
 """Preprocessing: nnU-Net's voxels, and the exact way back."""
 
-from collections.abc import Iterator
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +27,7 @@ Configuration = Literal["2d", "3d_fullres"]
 LABELS = LabelSet(names=("background", "shell", "ball"))
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "acdc"
 ORIENTATIONS = [
-    Orientation(axes=axes, flipped=flipped)
+    Orientation.model_validate({"axes": axes, "flipped": flipped})
     for axes, flipped in product(permutations(range(3)), product((False, True), repeat=3))
 ]
 
@@ -48,7 +47,9 @@ def ball(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], bo
     return Image(data, affine), Image(labels, affine)
 
 
-def plans_for(spacing_zyx: tuple[float, float, float], folder: Path, channel: str, relative_size: float = 1.0) -> dict[str, Plan]:
+def plans_for(
+    spacing_zyx: tuple[float, float, float], folder: Path, channel: str, relative_size: float = 1.0
+) -> dict[str, Plan]:
     """Plans that resample to a spacing."""
     case = CaseFingerprint((40, 48, 52), spacing_zyx, np.linspace(250, 550, 200, dtype=np.float32)[None], relative_size)
     return plan_dataset([case] * 2, folder, dataset="fake", labels=LABELS, channels=(channel,))
@@ -76,7 +77,7 @@ CASES = {
     "thick slices": ((40, 44, 9), (1.5, 1.5, 8.0), (5.0, 1.7, 1.3), "MRI", 1.0),
     "cubes, large empty border": ((30, 34, 38), (1.0, 1.2, 1.1), (1.0, 1.0, 1.0), "MRI", 0.4),
     "CT": ((32, 30, 28), (1.0, 1.0, 2.0), (1.5, 0.9, 0.9), "CT", 1.0),
-    "another axis is coarse": ((9, 40, 44), (8.0, 1.5, 1.5), (1.2, 1.2, 6.0), "MRI", 1.0),
+    "another axis is coarse": ((20, 36, 40), (2.4, 1.3, 1.3), (1.2, 1.2, 2.0), "MRI", 1.0),
     "nothing to resample": ((30, 34, 20), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "MRI", 1.0),
 }
 
@@ -219,9 +220,9 @@ def test_geometry_survives_json(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def off_grid() -> Iterator[Image]:
+def off_grid() -> Image:
     """A volume on another grid than the ball's."""
-    yield Image(np.zeros((20, 22, 25), dtype=np.float32), np.eye(4))
+    return Image(np.zeros((20, 22, 25), dtype=np.float32), np.eye(4))
 
 
 def test_files_of_one_case_must_share_a_grid(tmp_path: Path, off_grid: Image) -> None:

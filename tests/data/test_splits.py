@@ -15,13 +15,17 @@ from uumamba.data.splits import Fold, patient_folds, read_folds, write_folds
 
 def make_case(patient: str, frame: int, group: str | None) -> Case:
     """A case without files; no group at all where `group` is None."""
-    return Case(f"{patient}_{frame}", patient, (Path("image"),), Path("labels"), {} if group is None else {"group": group})
+    return Case(
+        f"{patient}_{frame}", patient, (Path("image"),), Path("labels"), {} if group is None else {"group": group}
+    )
 
 
 @st.composite
 def case_lists(draw: st.DrawFn) -> list[Case]:
     """Cases of 5 to 40 patients in up to 4 groups, 1 to 3 cases each."""
-    patients = draw(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["A", "B", "C", None])), min_size=5, max_size=40))
+    patients = draw(
+        st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["A", "B", "C", None])), min_size=5, max_size=40)
+    )
     return [
         make_case(f"p{number}", frame, group)
         for number, (frames, group) in enumerate(patients)
@@ -90,7 +94,6 @@ def test_two_cases_of_one_name() -> None:
 def test_golden_folds() -> None:
     cases = [make_case(f"p{number}", 0, "AB"[number % 2]) for number in range(6)]
     assert patient_folds(cases, folds=2, seed=0) == GOLDEN
-
 
 
 GOLDEN = (

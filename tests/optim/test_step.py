@@ -160,6 +160,13 @@ def test_unknown_objective() -> None:
         build(network())(lambda step: step.grad("forget"), [draw()])
 
 
+def test_optimizer_of_another_model() -> None:
+    """A step that could never change its model is refused at once."""
+    optimizer = SGDSettings().build(network(), nn.Module())
+    with pytest.raises(UumambaError, match="holds none of the model's weights; build it for this model"):
+        Step(network(), optimizer, {"task": squared})
+
+
 def test_no_micro_batch() -> None:
     """An empty list is an error, not a step on nothing."""
     with pytest.raises(UumambaError, match="at least one micro-batch is needed, got none"):
@@ -184,6 +191,24 @@ def test_overflow_of_the_loss_alone_skips() -> None:
     step = Step(model, SGDSettings().build(model, nn.Module()), {"task": nan_constant})
     assert step(sharpness_aware(0.05), [draw()]).skipped
     assert all(torch.equal(model.state_dict()[name], before[name]) for name in before)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_random_state_of_a_gpu(precision: Any) -> None:
+    """Dropout on the device: both evaluations draw one mask, and its stream moves as by one pass."""
+    ends, streams = [], []
+    for rule in (plain(), sharpness_aware(0.0)):
+        model = nn.Sequential(network(), nn.Dropout(0.5)).cuda()
+        step = build(model, precision=precision)
+        torch.manual_seed(2)
+        for seed in range(3):
+            step(rule, [tuple(part.cuda() for part in draw(seed))])
+        ends.append(model[0][0].weight)
+        streams.append(torch.cuda.get_rng_state())
+    assert torch.equal(*ends)
+    assert torch.equal(*streams)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ Module names are those of the published networks, so that their weights load as 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED_CONVOLUTION: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
@@ -27,14 +27,14 @@ def convolution(
     )
 
 
-def normalisation(spatial_dims: int, channels: int) -> nn.Module:
+def instance_norm(spatial_dims: int, channels: int) -> nn.Module:
     """Instance normalisation with learned scale and shift."""
     return _NORM[spatial_dims](channels, eps=1e-5, affine=True)
 
 
 def activate(x: Tensor) -> Tensor:
     """LeakyReLU(0.01), in place."""
-    return F.leaky_relu(x, NEGATIVE_SLOPE, inplace=True)
+    return functional.leaky_relu(x, NEGATIVE_SLOPE, inplace=True)
 
 
 class ConvNormAct(nn.Module):
@@ -52,7 +52,7 @@ class ConvNormAct(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = convolution(inputs, outputs, kernel, stride=stride, bias=bias)
-        self.norm = normalisation(len(kernel), outputs)
+        self.norm = instance_norm(len(kernel), outputs)
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,9 +96,9 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.conv1 = convolution(inputs, outputs, kernel, stride=stride)
-        self.norm1 = normalisation(len(kernel), outputs)
+        self.norm1 = instance_norm(len(kernel), outputs)
         self.conv2 = convolution(outputs, outputs, kernel)
-        self.norm2 = normalisation(len(kernel), outputs)
+        self.norm2 = instance_norm(len(kernel), outputs)
         self.conv3 = convolution(inputs, outputs, [1] * len(kernel), stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from uumamba.core.errors import InputError
 from uumamba.scan import selective_scan
@@ -47,23 +47,34 @@ class Mamba(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Mix tokens (batch, length, d_model) along the length, causally."""
         with torch.autocast(tokens.device.type, enabled=False):
-            x, z = self.in_proj(tokens.to(self.D.dtype)).transpose(1, 2).chunk(2, dim=1)
-            x = F.silu(self.conv1d(x)[..., : tokens.shape[1]])
+            x, z = self.in_proj(tokens.to(self.D.dtype)).chunk(2, dim=-1)
+            x = functional.silu(self._convolve(x)).transpose(1, 2)
             low_rank, B, C = self.x_proj(x.transpose(1, 2)).split(self.splits, dim=-1)
             y = selective_scan(
                 x,
-                F.linear(low_rank, self.dt_proj.weight).transpose(1, 2),
+                functional.linear(low_rank, self.dt_proj.weight).transpose(1, 2),
                 -torch.exp(self.A_log),
                 B.transpose(1, 2),
                 C.transpose(1, 2),
                 self.D,
-                z=z,
+                z=z.transpose(1, 2),
                 delta_bias=self.dt_proj.bias,
                 delta_softplus=True,
                 backend=self.scan_backend,
             )
             mixed: Tensor = self.out_proj(y.transpose(1, 2))
             return mixed
+
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        """The causal depthwise convolution of x (batch, length, inner).
+
+        Run as a channels-last image of height 1: the layout that the projections around it have, so nothing is copied.
+        """
+        image = x.contiguous().transpose(1, 2).unsqueeze(2)
+        weight, padding = self.conv1d.weight.unsqueeze(2), (0, self.conv1d.padding[0])
+        y = functional.conv2d(image, weight, self.conv1d.bias, padding=padding, groups=self.conv1d.groups)
+        return y.squeeze(2).transpose(1, 2)[:, : x.shape[1]]
 
 
 class MambaLayer(nn.Module):

@@ -18,6 +18,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 Gradients = dict[nn.Parameter, Tensor]
 
 _HALF_TYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_TOTAL = ""  # beside the terms' names
 
 
 class Loss(Protocol):
@@ -108,11 +109,13 @@ class Step:
         self.params = [parameter for parameter in of_model if parameter in held]
         self._others = [parameter for parameter in held if parameter not in of_model]
         self._all = [*of_model, *self._others]
+        if not self.params:
+            raise UumambaError("step: the optimizer holds none of the model's weights; build it for this model")
         self._device = self.params[0].device
 
         self._batch: Any = None
         self._random_state: RandomState | None = None
-        self._clean: list[Loss] = []
+        self._clean: list[dict[str, Tensor]] = []
         self._finite = torch.ones((), dtype=torch.bool, device=self._device)
 
     def __call__(self, rule: Rule, micro_batches: Sequence[Any]) -> StepOutcome:
@@ -150,7 +153,7 @@ class Step:
             with self._autocast():
                 loss = self.objectives[objective](self.model, self._batch)
             if first:
-                self._clean.append(loss)
+                self._clean.append({_TOTAL: loss.total.detach(), **loss.terms})
             self._finite = self._finite & torch.isfinite(loss.total.detach())
             scale = 1.0 if self._scale is None else self._scale.value
             self._backward(loss.total * torch.where(self._finite, scale, math.nan))
@@ -218,11 +221,11 @@ class Step:
         return outcome
 
     def _outcome(self, finite: Tensor, norm: Tensor) -> StepOutcome:
-        names = list(self._clean[0].terms)
-        losses = torch.stack([torch.stack([loss.total, *(loss.terms[name] for name in names)]) for loss in self._clean])
-        numbers = torch.cat([torch.stack([finite.float(), norm]), losses.detach().float().mean(dim=0)]).tolist()
-        terms = dict(zip(names, numbers[3:], strict=True))
-        return StepOutcome(loss=numbers[2], terms=terms, gradient_norm=numbers[1], skipped=numbers[0] == 0)
+        names = list(self._clean[0])
+        clean = [torch.stack([losses[name].detach().float() for losses in self._clean]).mean() for name in names]
+        is_finite, gradient_norm, *means = torch.stack([finite.float(), norm.float(), *clean]).tolist()
+        terms = dict(zip(names, means, strict=True))
+        return StepOutcome(loss=terms.pop(_TOTAL), terms=terms, gradient_norm=gradient_norm, skipped=is_finite == 0)
 
     def _count_skip(self, outcome: StepOutcome) -> None:
         self.skipped += 1

@@ -8,12 +8,14 @@ exponent, `exp(delta A)`, never as a quotient of products, so nothing overflows 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
-from torch.nn import functional as F
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from uumamba.scan.inputs import ScanInputs
 
@@ -35,24 +37,22 @@ def run(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
     batch, channels, length = inputs.u.shape
     groups, state = inputs.B.shape[1:3]
     sizes = _sizes(length, batch * channels * state, inputs.u.device)
-    delta = inputs.step_sizes()
-
-    def by_step(x: Tensor) -> Tensor:
-        """(b, g, rows, l) to (step in chunk, b, chunk, g, rows); steps after the end change nothing, being zero."""
-        padded = F.pad(x, (0, sizes.chunks * sizes.steps - length))
-        cut = padded.unflatten(-1, (sizes.chunks, sizes.steps))
-        return cut.permute(4, 0, 3, 1, 2).contiguous()
-
-    def grouped(x: Tensor) -> Tensor:
-        """(b, d, l) to (b, g, d in group, l)."""
-        return x.unflatten(1, (groups, channels // groups))
-
-    A = (inputs.A * _LOG2_E).unflatten(0, (groups, channels // groups)).transpose(1, 2).contiguous()
-    y, last_state = _Scan.apply(
-        by_step(grouped(delta)), by_step(grouped(delta * inputs.u)), A, by_step(inputs.B), by_step(inputs.C), sizes.block
-    )
-    y = y.permute(1, 3, 4, 2, 0).reshape(batch, channels, -1)[..., :length]
+    grouped = (batch, groups, channels // groups, length)
+    delta = _steps_first(inputs.step_sizes().view(grouped), sizes)
+    drive = delta * _steps_first(inputs.u.view(grouped), sizes)
+    A = (inputs.A * _LOG2_E).view(groups, channels // groups, state).transpose(1, 2).contiguous()
+    B, C = _steps_first(inputs.B, sizes), _steps_first(inputs.C, sizes)
+    y, last_state = _scan(delta, drive, A, B, C, sizes.block)
+    # Channels stay side by side in memory, as a Mamba block's projections leave and want them.
+    y = y.permute(1, 2, 0, 3, 4).reshape(batch, sizes.chunks * sizes.steps, channels)[:, :length].transpose(1, 2)
     return inputs.finish(y), last_state.transpose(2, 3).reshape(batch, channels, state)
+
+
+def _steps_first(x: Tensor, sizes: "_Sizes") -> Tensor:
+    """(b, g, row, l) to (step in chunk, b, chunk, g, row); steps after the end are zero and so change no state."""
+    padded = functional.pad(x.permute(0, 3, 1, 2), (0, 0, 0, 0, 0, sizes.chunks * sizes.steps - x.shape[-1]))
+    cut = padded.view(len(x), sizes.chunks, sizes.steps, *padded.shape[2:])
+    return cut.permute(2, 0, 1, 3, 4).contiguous()
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, delta: Tensor, drive: Tensor, A: Tensor, B: Tensor, C: Tensor, block: int
+        ctx: Any, delta: Tensor, drive: Tensor, A: Tensor, B: Tensor, C: Tensor, block: int
     ) -> tuple[Tensor, Tensor]:
         states = _States(delta, A, block)
         cuts = range(0, len(delta), block)
@@ -168,7 +168,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad_y: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_y: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
         delta, drive, A, B, C, starts = ctx.saved_tensors
         block = ctx.block
         grad_y = grad_y.contiguous()
@@ -198,3 +198,6 @@ class _Scan(torch.autograd.Function):
             rows = by_decay.mul_(delta[here].unsqueeze(-2)).view(-1, A.numel())
             grad_A += (rows.new_full((1, len(rows)), _LN_2) @ rows).view_as(A)
         return grads[0], grads[1], grad_A, grads[2], grads[3], None
+
+
+_scan: Callable[..., tuple[Tensor, Tensor]] = _Scan.apply

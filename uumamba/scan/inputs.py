@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from uumamba.core.errors import InputError
 
@@ -51,13 +51,13 @@ class ScanInputs:
     def step_sizes(self) -> Tensor:
         """The step sizes (b, d, l): `delta` with its bias, through softplus if asked."""
         delta = self.delta if self.delta_bias is None else self.delta + self.delta_bias[:, None]
-        return F.softplus(delta) if self.delta_softplus else delta
+        return functional.softplus(delta) if self.delta_softplus else delta
 
     def finish(self, y: Tensor) -> Tensor:
         """Add the direct path `D u` and apply the gate `silu(z)` to the scan's output y (b, d, l)."""
         if self.D is not None:
             y = torch.addcmul(y, self.u, self.D[:, None])
-        return y if self.z is None else y * F.silu(self.z)
+        return y if self.z is None else y * functional.silu(self.z)
 
 
 def _check_shapes(given: dict[str, Tensor]) -> None:

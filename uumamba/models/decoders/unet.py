@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 import torch
 from uumamba.models.blocks import TRANSPOSED_CONVOLUTION, convolution, v1_stage, v2_stage
@@ -23,7 +23,7 @@ class UpsampleLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, inputs, *spatial) to (batch, outputs, *scaled spatial)."""
         # The 1x1 convolution commutes with nearest-neighbour upsampling and is cheaper before it.
-        return F.interpolate(self.conv(x), scale_factor=self.scale, mode="nearest")
+        return functional.interpolate(self.conv(x), scale_factor=self.scale, mode="nearest")
 
 
 class UNetDecoder(nn.Module):
