@@ -3,18 +3,15 @@
 Module names are those of the published networks, so that their weights load as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-TRANSPOSED_CONVOLUTION: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
-    2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
-}
-_AVERAGE_POOL: dict[int, type[nn.AvgPool2d] | type[nn.AvgPool3d]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
-_NORM: dict[int, type[nn.InstanceNorm2d] | type[nn.InstanceNorm3d]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_CONVOLUTION: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_AVERAGE_POOL: dict[int, Callable[..., nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_NORM: dict[int, Callable[..., nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 NEGATIVE_SLOPE = 1e-2
 
 
@@ -22,9 +19,14 @@ def convolution(
     inputs: int, outputs: int, kernel: Sequence[int], *, stride: Sequence[int] | None = None, bias: bool = True
 ) -> nn.Module:
     """A convolution over len(kernel) axes that keeps the size up to the stride (odd kernels)."""
-    return CONVOLUTION[len(kernel)](
+    return _CONVOLUTION[len(kernel)](
         inputs, outputs, tuple(kernel), tuple(stride or [1] * len(kernel)), tuple(k // 2 for k in kernel), bias=bias
     )
+
+
+def transposed_convolution(inputs: int, outputs: int, scale: Sequence[int]) -> nn.Module:
+    """A transposed convolution that enlarges each axis by its whole factor in `scale`; kernel = stride."""
+    return _TRANSPOSED[len(scale)](inputs, outputs, tuple(scale), tuple(scale))
 
 
 def instance_norm(spatial_dims: int, channels: int) -> nn.Module:

@@ -34,12 +34,9 @@ class Encoder(nn.Module):
             self.stem.add_module("convs", nn.Sequential(ConvNormAct(input_channels, first, kernel)))
         else:
             self.stem = v2_stage(input_channels, first, kernel, blocks[0], [1] * topology.spatial_dims)
-        self.stages = nn.ModuleList(
-            build(inputs, outputs, kernel, count, stride)
-            for inputs, outputs, kernel, count, stride in zip(
-                (first, *topology.features[:-1]), topology.features, topology.kernels, blocks, topology.strides, strict=True
-            )
-        )
+        inputs = (first, *topology.features[:-1])
+        sizes = zip(inputs, topology.features, topology.kernels, blocks, topology.strides, strict=True)
+        self.stages = nn.ModuleList(build(*stage) for stage in sizes)
         self.mamba_layers = nn.ModuleList(
             _mamba_layer(topology, stage, generation, scan_backend) if mamba else nn.Identity()
             for stage in range(len(topology.features))

@@ -50,7 +50,7 @@ class Mamba(nn.Module):
             x, z = self.in_proj(tokens.to(self.D.dtype)).chunk(2, dim=-1)
             x = functional.silu(self._convolve(x)).transpose(1, 2)
             low_rank, B, C = self.x_proj(x.transpose(1, 2)).split(self.splits, dim=-1)
-            y = selective_scan(
+            y, _ = selective_scan(
                 x,
                 functional.linear(low_rank, self.dt_proj.weight).transpose(1, 2),
                 -torch.exp(self.A_log),
@@ -60,11 +60,11 @@ class Mamba(nn.Module):
                 z=z.transpose(1, 2),
                 delta_bias=self.dt_proj.bias,
                 delta_softplus=True,
+                return_last_state=True,
                 backend=self.scan_backend,
             )
             mixed: Tensor = self.out_proj(y.transpose(1, 2))
             return mixed
-
 
     def _convolve(self, x: Tensor) -> Tensor:
         """The causal depthwise convolution of x (batch, length, inner).
@@ -72,7 +72,8 @@ class Mamba(nn.Module):
         Run as a channels-last image of height 1: the layout that the projections around it have, so nothing is copied.
         """
         image = x.contiguous().transpose(1, 2).unsqueeze(2)
-        weight, padding = self.conv1d.weight.unsqueeze(2), (0, self.conv1d.padding[0])
+        weight = self.conv1d.weight.unsqueeze(2)
+        padding = (0, weight.shape[-1] - 1)
         y = functional.conv2d(image, weight, self.conv1d.bias, padding=padding, groups=self.conv1d.groups)
         return y.squeeze(2).transpose(1, 2)[:, : x.shape[1]]
 
@@ -101,6 +102,6 @@ class MambaLayer(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             flat = x.to(self.norm.weight.dtype).flatten(2)
             tokens = flat.transpose(1, 2) if self.grid is None else flat
-            mixed = self.mamba(self.norm(tokens))
+            mixed: Tensor = self.mamba(self.norm(tokens))
             mixed = mixed.transpose(1, 2) if self.grid is None else mixed
         return mixed.reshape(x.shape).to(x.dtype)

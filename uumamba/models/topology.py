@@ -124,9 +124,13 @@ def _axes_to_halve(size: list[int], spacing: list[float]) -> list[int]:
 
 def _require_multiple(topology: Topology) -> None:
     """Refuse a patch that is no multiple of the total stride."""
-    wrong = []
-    for axis, (size, step) in enumerate(zip(topology.patch_size, topology.total_stride, strict=True)):
-        if size % step:
-            wrong.append(f"axis {axis}: {size} is no multiple of {step}, nearest {size // step * step} or {-(-size // step) * step}")
+    wrong = [
+        f"axis {axis}: {size} is no multiple of {step}, take {size // step * step} or {math.ceil(size / step) * step}"
+        for axis, (size, step) in enumerate(zip(topology.patch_size, topology.total_stride, strict=True))
+        if size % step
+    ]
     if wrong:
-        raise ConfigError(f"topology: patch size {topology.patch_size} does not fit its {len(topology.strides)} stages; {'; '.join(wrong)}")
+        stages = len(topology.strides)
+        raise ConfigError(
+            f"topology: patch size {topology.patch_size} does not fit {stages} stages: {'; '.join(wrong)}"
+        )

@@ -19,8 +19,8 @@ MambaPlace = Literal["none", "bottleneck", "encoder"]
 class UMamba(nn.Module):
     """U-Mamba for 2D and 3D, with Mamba nowhere, on the bottleneck or behind the encoder's stages.
 
-    The generations `v1` (what UU-Mamba trains) and `v2` (U-Mamba since 2024) differ in blocks, upsampling and tokens and
-    are not weight-compatible. Of v2 with Mamba in the encoder, the weights depend on the patch size.
+    The generations `v1` (what UU-Mamba trains) and `v2` (U-Mamba today) differ in blocks, upsampling and tokens and are
+    not weight-compatible. Of v2 with Mamba in the encoder, the weights depend on the patch size.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class UMamba(nn.Module):
         self._initialise(zero_last_norms=generation == "v1" and mamba == "encoder")
 
     def _initialise(self, *, zero_last_norms: bool) -> None:
-        """He initialisation of convolutions; optionally every basic block starts as its shortcut. Mamba keeps its own."""
+        """He initialisation of convolutions; optionally basic blocks start as their shortcuts. Mamba keeps its own."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
                 nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif zero_last_norms and isinstance(module, BasicBlock):
-                nn.init.zeros_(module.conv2.norm.weight)
-                nn.init.zeros_(module.conv2.norm.bias)
+                for parameter in module.conv2.norm.parameters():
+                    nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> list[Tensor] | Tensor:
         """Logits of images (batch, input channel, *spatial), sizes being multiples of the total stride.

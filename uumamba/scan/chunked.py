@@ -1,10 +1,10 @@
 """The selective scan in a few large tensor operations: chunks of the sequence side by side, states in small blocks.
 
-The sequence is cut into chunks that are scanned together, so that every step is one operation on a large tensor. A first
-sweep finds each chunk's last state from zero, the states are carried from chunk to chunk, a second sweep does the work
-from the right starts. Sweeps go block by block of a few steps: only one block of states exists at a time, and the
-backward pass recomputes it from the state at the block's start. Every decay is computed from its own
-exponent, `exp(delta A)`, never as a quotient of products, so nothing overflows on long decay.
+The sequence is cut into chunks that are scanned together, so that every step is one operation on a large tensor. A
+first sweep finds each chunk's last state from zero, the states are carried from chunk to chunk, a second sweep does the
+work from the right starts. Sweeps go block by block of a few steps: only one block of states exists at a time, and the
+backward pass recomputes it from the state at the block's start. Every decay is computed from its own exponent,
+`exp(delta A)`, never as a quotient of products, so nothing overflows on long decay.
 """
 
 import math
@@ -138,8 +138,8 @@ def _carry(ends: Tensor, delta: Tensor, A: Tensor, first: Tensor, reverse: bool)
 class _Scan(torch.autograd.Function):
     """The recurrence in steps-first order, with states recomputed in the backward pass.
 
-    `delta` and `drive` (delta u) are (step, batch, chunk, group, d), B and C (step, batch, chunk, group, n), A (group, n,
-    d). Gives y like `drive`, and the last state (batch, group, n, d).
+    `delta` and `drive` (delta u) are (step, batch, chunk, group, d), B and C (step, batch, chunk, group, n), and A is
+    (group, n, d), times log2 e. Gives y like `drive`, and the last state (batch, group, n, d).
     """
 
     @staticmethod
@@ -147,19 +147,17 @@ class _Scan(torch.autograd.Function):
         ctx: Any, delta: Tensor, drive: Tensor, A: Tensor, B: Tensor, C: Tensor, block: int
     ) -> tuple[Tensor, Tensor]:
         states = _States(delta, A, block)
-        cuts = range(0, len(delta), block)
+        blocks = [slice(cut, cut + block) for cut in range(0, len(delta), block)]
         state = torch.zeros_like(states.history[0])
         if delta.shape[2] > 1:
-            for cut in cuts:
-                here = slice(cut, cut + block)
+            for here in blocks:
                 state = states.forward(state, delta[here], drive[here], B[here])[-1]
             state, _ = _carry(state, delta, A, torch.zeros_like(state[:, 0]), reverse=False)
-        starts = delta.new_empty((len(cuts), *state.shape))
+        starts = delta.new_empty((len(blocks), *state.shape))
         y = torch.empty_like(drive)
-        for index, cut in enumerate(cuts):
-            here = slice(cut, cut + block)
-            starts[index] = state
-            history = states.forward(state, delta[here], drive[here], B[here])
+        for here, start in zip(blocks, starts, strict=True):
+            start.copy_(state)
+            history = states.forward(start, delta[here], drive[here], B[here])
             y[here] = _over_states(history[1:], C[here])
             state = history[-1]
         ctx.save_for_backward(delta, drive, A, B, C, starts)
@@ -170,34 +168,39 @@ class _Scan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_y: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
         delta, drive, A, B, C, starts = ctx.saved_tensors
-        block = ctx.block
-        grad_y = grad_y.contiguous()
-        states = _States(delta, A, block, backward=True)
-        cuts = range(0, len(delta), block)
-        leaving = torch.zeros_like(starts[0])
-        leaving[:, -1] = grad_last
-        if delta.shape[2] > 1:
-            local = torch.zeros_like(leaving)
-            for cut in reversed(cuts):
-                here = slice(cut, cut + block)
-                states.decays(delta[here])
-                _, local = states.backward(local, grad_y[here], C[here])
-            leaving, _ = _carry(local, delta, A, grad_last, reverse=True)
-        grads = [torch.empty_like(x) for x in (delta, drive, B, C)]
-        grad_A = torch.zeros_like(A)
-        for index in reversed(range(len(cuts))):
-            here = slice(cuts[index], cuts[index] + block)
-            history = states.forward(starts[index], delta[here], drive[here], B[here])
-            adjoint, leaving = states.backward(leaving, grad_y[here], C[here])
-            decay, room = states.decay[: len(adjoint)], history[1:]
-            by_decay = decay.mul_(history[:-1]).mul_(adjoint)
-            torch.sum(room.mul_(grad_y[here].unsqueeze(-2)), -1, out=grads[3][here])
-            torch.sum(torch.mul(adjoint, drive[here].unsqueeze(-2), out=room), -1, out=grads[2][here])
-            grads[1][here] = _over_states(adjoint, B[here])
-            torch.sum(torch.mul(by_decay, A * _LN_2, out=room), -2, out=grads[0][here])
-            rows = by_decay.mul_(delta[here].unsqueeze(-2)).view(-1, A.numel())
-            grad_A += (rows.new_full((1, len(rows)), _LN_2) @ rows).view_as(A)
-        return grads[0], grads[1], grad_A, grads[2], grads[3], None
+        with torch.autocast(delta.device.type, enabled=False):
+            return *_gradients((delta, drive, A, B, C), starts, grad_y.contiguous(), grad_last, ctx.block), None
+
+
+def _gradients(
+    inputs: tuple[Tensor, ...], starts: Tensor, grad_y: Tensor, grad_last: Tensor, block: int
+) -> tuple[Tensor, ...]:
+    """Gradients of delta, drive, A, B and C from those of y and the last state; `starts` as the forward saved them."""
+    delta, drive, A, B, C = inputs
+    states = _States(delta, A, block, backward=True)
+    blocks = [slice(cut, cut + block) for cut in range(0, len(delta), block)]
+    leaving = grad_last.unsqueeze(1)
+    if delta.shape[2] > 1:
+        local = torch.zeros_like(starts[0])
+        for here in reversed(blocks):
+            states.decays(delta[here])
+            _, local = states.backward(local, grad_y[here], C[here])
+        leaving, _ = _carry(local, delta, A, grad_last, reverse=True)
+    grad_delta, grad_drive, grad_B, grad_C = (torch.empty_like(tensor) for tensor in (delta, drive, B, C))
+    grad_A = torch.zeros_like(A)
+    for here, start in zip(reversed(blocks), reversed(starts.unbind()), strict=True):
+        history = states.forward(start, delta[here], drive[here], B[here])
+        adjoint, leaving = states.backward(leaving, grad_y[here], C[here])
+        by_exponent = states.decay[: len(adjoint)].mul_(history[:-1]).mul_(adjoint)
+        room = history[1:]  # overwritten by products as soon as the states have served
+        torch.sum(room.mul_(grad_y[here].unsqueeze(-2)), -1, out=grad_C[here])
+        torch.sum(torch.mul(adjoint, drive[here].unsqueeze(-2), out=room), -1, out=grad_B[here])
+        grad_drive[here] = _over_states(adjoint, B[here])
+        torch.sum(torch.mul(by_exponent, A, out=room), -2, out=grad_delta[here])
+        rows = by_exponent.mul_(delta[here].unsqueeze(-2)).view(-1, A.numel())
+        grad_A += (rows.new_ones((1, len(rows))) @ rows).view_as(A)
+    # The exponent is base 2.
+    return grad_delta.mul_(_LN_2), grad_drive, grad_A.mul_(_LN_2), grad_B, grad_C
 
 
 _scan: Callable[..., tuple[Tensor, Tensor]] = _Scan.apply

@@ -1,6 +1,6 @@
 """The arguments of one selective scan, checked once for every backend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from uumamba.core.errors import InputError
 
 @dataclass(frozen=True)
 class ScanInputs:
-    """What every backend receives; axes are b batch, d channel, g group (d is a multiple of g), n state, l length.
+    """What every backend receives, once `checked`; axes are b batch, d channel, g group (d is a multiple of g), n state, l length.
 
     `u`, `delta`, `z` are (b, d, l); `A` is (d, n); `B` and `C` are (b, g, n, l); `D` and `delta_bias` are (d,).
     All are floating point on one device, in the precision of the state: float32, or float64 if any argument is.
@@ -27,26 +27,23 @@ class ScanInputs:
     delta_bias: Tensor | None
     delta_softplus: bool
 
-    @classmethod
-    def checked(cls, *, delta_softplus: bool, **tensors: Tensor | None) -> "ScanInputs":
-        """Check shapes, give B and C their group axis, raise half precision to float32.
+    def checked(self) -> "ScanInputs":
+        """The same inputs with their shapes checked, B and C given a group axis, half precision raised to float32.
 
         Raises `InputError` with the name, the expected and the given shape of the first argument that does not fit.
         """
-        given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-        u, A = given["u"], given["A"]
-        if u.ndim != 3 or A.ndim != 2 or 0 in u.shape:
+        if self.u.ndim != 3 or self.A.ndim != 2 or 0 in self.u.shape:
             raise InputError(
                 f"selective scan: u must be (batch, channels, length), none of them 0, and A (channels, state); "
-                f"got u {tuple(u.shape)}, A {tuple(A.shape)}"
+                f"got u {tuple(self.u.shape)}, A {tuple(self.A.shape)}"
             )
+        given = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         for name in ("B", "C"):
             if given[name].ndim == 3:
                 given[name] = given[name].unsqueeze(1)
         _check_shapes(given)
         precision = torch.float64 if any(t.dtype == torch.float64 for t in given.values()) else torch.float32
-        raised = {name: tensor.to(precision) for name, tensor in given.items()}
-        return cls(**{name: raised.get(name) for name in tensors}, delta_softplus=delta_softplus)
+        return replace(self, **{name: tensor.to(precision) for name, tensor in given.items()})
 
     def step_sizes(self) -> Tensor:
         """The step sizes (b, d, l): `delta` with its bias, through softplus if asked."""

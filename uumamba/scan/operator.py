@@ -51,9 +51,7 @@ def selective_scan(
     `ConfigError` on a backend that is unknown or cannot run.
     """
     with torch.autocast(u.device.type, enabled=False):
-        inputs = ScanInputs.checked(
-            u=u, delta=delta, A=A, B=B, C=C, D=D, z=z, delta_bias=delta_bias, delta_softplus=delta_softplus
-        )
+        inputs = ScanInputs(u, delta, A, B, C, D, z, delta_bias, delta_softplus).checked()
         name = resolve_backend(backend, device=u.device, dtype=inputs.u.dtype)
         y, last_state = BACKENDS[name].run(inputs)
     return (y.to(u.dtype), last_state) if return_last_state else y.to(u.dtype)

@@ -44,7 +44,3 @@ class PlanSettings(Settings):
             blocks=self.blocks or plan.blocks_encoder[0],
         )
 
-
-def topology_of(plan: Plan) -> Topology:
-    """The part of a plan that a network is built from."""
-    return Topology(**{name: getattr(plan, name) for name in Topology.__dataclass_fields__})

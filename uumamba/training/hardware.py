@@ -33,13 +33,23 @@ class HardwareSettings(Settings):
         """The precision of the network's forward pass on `device`; the scan and the loss stay in float32."""
         if self.precision != "auto":
             return self.precision
-        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        return "bf16" if _computes_in_bf16(device) else "fp32"
 
-    def resolve_workers(self, cores: int) -> int:
-        """How many processes prepare patches on a machine with `cores` cores."""
-        return self.workers if self.workers is not None else max(1, min(12, cores - 1))
+    def resolve_workers(self, device: torch.device) -> int:
+        """How many processes prepare patches; on the CPU none, since they would take the cores that the network needs."""
+        if self.workers is not None:
+            return self.workers
+        return 0 if device.type == "cpu" else max(1, min(12, available_cores() - 1))
 
 
 def available_cores() -> int:
     """The cores that this process may use, which in a container or a batch job are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _computes_in_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bf16; without them it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

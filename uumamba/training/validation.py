@@ -71,6 +71,6 @@ def validate_volumes(
         predicted = logits.argmax(0).cpu().numpy()
         known = labels[0] != plan.labels.ignore
         scores[case] = {
-            name: dice((predicted == number) & known, labels[0] == number) for name, number in plan.labels.structures.items()
+            name: dice((predicted == number) & known, labels[0] == number, plan.spacing_mm) for name, number in plan.labels.structures.items()
         }
     return scores

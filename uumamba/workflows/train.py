@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from uumamba.config import RunConfig, dump_config
 from uumamba.core.files import hash_json, write_json, write_text
@@ -25,16 +24,15 @@ from uumamba.data.splits import Fold
 from uumamba.data.store import PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.bundle import BundleDescription, TrainingRecord, topology_of, write_bundle
-from uumamba.optim.step import Step
 from uumamba.reporting.curves import training_figure
 from uumamba.reporting.style import save_figure
 from uumamba.scan import resolve_backend
-from uumamba.training.hardware import available_cores
 from uumamba.training.history import Row
 from uumamba.training.loop import Training, fit, resume
 from uumamba.training.random_state import seed_process
 from uumamba.training.record import describe_machine, describe_program, peak_memory_gb
 from uumamba.training.run_directory import RunDirectory
+from uumamba.training.setup import set_up
 from uumamba.training.validation import validate_volumes
 
 _SECONDS_BETWEEN_CURVES = 60.0
@@ -58,14 +56,13 @@ def train(
 
     with log_to(directory.log):
         device = config.hardware.resolve_device()
-        fabric = Fabric(accelerator=device.type, devices=1)
-        training = _build(config, plan, device, fabric)
+        training = _build(config, plan, device)
         record = _begin_record(config, plan, folder, cases, fold, training, device)
         write_text(directory.config, dump_config(config))
         write_json(directory.record, record)
         if resume_run:
             resume(training, directory)
-        workers = config.hardware.resolve_workers(available_cores())
+        workers = config.hardware.resolve_workers(device)
         fit(
             training,
             config.rule.build(),
@@ -84,7 +81,7 @@ def train(
     return directory
 
 
-def _build(config: RunConfig, plan: Plan, device: torch.device, fabric: Fabric) -> Training:
+def _build(config: RunConfig, plan: Plan, device: torch.device) -> Training:
     """Network, loss and optimizer on their device, seeded."""
     if config.hardware.threads is not None:
         torch.set_num_threads(config.hardware.threads)
@@ -95,27 +92,12 @@ def _build(config: RunConfig, plan: Plan, device: torch.device, fabric: Fabric) 
     network = config.network.build(
         topology_of(plan), input_channels=len(plan.channels), classes=plan.labels.classes, deep_supervision=deep_supervision
     )
-    levels = len(target_strides(plan.strides)) if deep_supervision else 1
-    loss = config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=levels).to(device)
-    network = network.to(device)
-    optimizer = config.optimizer.build(network, loss)
-    wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
-
-    def task(model: torch.nn.Module, batch: dict[str, Any]) -> Any:
-        logits = model(batch["image"].to(device, non_blocking=True))
-        return loss(logits if deep_supervision else [logits], [target.to(device, non_blocking=True) for target in batch["target"]])
-
-    step = Step(
-        wrapped,
-        optimizer,
-        {"task": task},
-        clip_norm=config.training.clip_norm,
-        precision=config.hardware.resolve_precision(device),
-        backward=fabric.backward,
-        unsynchronised=fabric.no_backward_sync,
-        skip_limit=config.training.skip_limit,
-    )
-    return Training(network, loss, optimizer, step)
+    levels = len(_target_strides(config, plan))
+    loss = config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=levels)
+    return set_up(
+        network, loss, config.optimizer.build, device=device, precision=config.hardware.resolve_precision(device),
+        clip_norm=config.training.clip_norm, skip_limit=config.training.skip_limit,
+    )  # fmt: skip
 
 
 def _training_batches(
@@ -226,7 +208,7 @@ def _write_bundle(
         preprocessing={"resampling": "nnU-Net", "orientation": "canonical"},
         training=TrainingRecord(
             seed=config.seed, epochs=config.training.epochs, fold=record["fold"], scores=scores,
-            case_hashes={"all": record["data_hash"]}, configuration=record["configuration"],
+            cases=record["split"]["training"], case_hashes={"all": record["data_hash"]}, configuration=record["configuration"],
         ),
         versions=installed_versions(),
         licence=dataset.licence,

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import torch
-from uumamba.models.blocks import TRANSPOSED_CONVOLUTION, convolution, v1_stage, v2_stage
+from uumamba.models.blocks import convolution, transposed_convolution, v1_stage, v2_stage
 from uumamba.models.encoder import Generation, reduced_blocks
 from uumamba.models.topology import Topology
 
@@ -34,22 +34,18 @@ class UNetDecoder(nn.Module):
         axes, stages = topology.spatial_dims, len(topology.features)
         blocks = reduced_blocks(topology.blocks_decoder, math.ceil((stages - 1) / 2 + 0.5), generation)
         build = v1_stage if generation == "v1" else v2_stage
-        below = topology.features[:0:-1]
-        skips = topology.features[-2::-1]
-        scales = topology.strides[:0:-1]
+        below, skips = topology.features[:0:-1], topology.features[-2::-1]
+        sizes = list(zip(below, skips, topology.strides[:0:-1], strict=True))
         self.skips = [not (generation == "v2" and axes == 2 and stage == stages - 2) for stage in range(stages - 1)]
         if generation == "v1":
-            upsample = TRANSPOSED_CONVOLUTION[axes]
-            self.transpconvs = nn.ModuleList(
-                upsample(inputs, outputs, scale, scale) for inputs, outputs, scale in zip(below, skips, scales, strict=True)
-            )
+            self.transpconvs = nn.ModuleList(transposed_convolution(*size) for size in sizes)
         else:
-            self.upsample_layers = nn.ModuleList(
-                UpsampleLayer(inputs, outputs, scale) for inputs, outputs, scale in zip(below, skips, scales, strict=True)
-            )
+            self.upsample_layers = nn.ModuleList(UpsampleLayer(*size) for size in sizes)
         self.stages = nn.ModuleList(
             build((1 + takes_skip) * features, features, kernel, count, [1] * axes)
-            for takes_skip, features, kernel, count in zip(self.skips, skips, topology.kernels[-2::-1], blocks, strict=True)
+            for takes_skip, features, kernel, count in zip(
+                self.skips, skips, topology.kernels[-2::-1], blocks, strict=True
+            )
         )
         self.seg_layers = nn.ModuleList(
             convolution(features, classes, [1] * axes) if deep_supervision or stage == stages - 2 else nn.Identity()
@@ -57,14 +53,14 @@ class UNetDecoder(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor], *, every_level: bool) -> list[Tensor]:
-        """Logits (batch, classes, *size) from the encoder's maps: of every stage, full resolution first, or only that."""
+        """Logits (batch, classes, *size) from the encoder's maps: of every stage, full resolution first, or the last."""
         upsample_layers = self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers
         x, logits = maps[-1], []
-        for stage, (upsample, blocks, head) in enumerate(zip(upsample_layers, self.stages, self.seg_layers, strict=True)):
-            x = upsample(x)
+        for stage, head in enumerate(self.seg_layers):
+            x = upsample_layers[stage](x)
             if self.skips[stage]:
                 x = torch.cat((x, maps[-2 - stage]), dim=1)
-            x = blocks(x)
+            x = self.stages[stage](x)
             if every_level or stage == len(self.stages) - 1:
                 logits.append(head(x))
         return logits[::-1]
