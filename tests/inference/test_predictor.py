@@ -15,7 +15,7 @@ from uumamba.data.plan import Plan
 from uumamba.data.preprocess import preprocess_case, restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
-from uumamba.inference.predictor import InferenceSettings, Predictor
+from uumamba.inference.predictor import Predictor
 from uumamba.inference.sliding_window import predict_logits
 
 MakeBundle = Callable[..., Bundle]
@@ -91,14 +91,6 @@ def test_hash_follows_what_changes_the_result(make_bundle: MakeBundle) -> None:
     assert Predictor([second, first], batch_size=3).sha256 == reference
     others = [Predictor([first]), Predictor([first, second], mirror=True), Predictor([first, second], overlap=0.25)]
     assert len({reference, *(other.sha256 for other in others)}) == 4
-
-
-def test_settings_build_the_predictor(make_bundle: MakeBundle) -> None:
-    settings = InferenceSettings.model_validate({"overlap": 0.25, "mirror": True, "batch_size": 3})
-    predictor = settings.build([make_bundle()])
-    assert (predictor.overlap, predictor.mirror, predictor.batch_size) == (0.25, True, 3)
-    with pytest.raises(ValueError, match="less than 1"):
-        InferenceSettings.model_validate({"overlap": 1.0})
 
 
 def test_no_bundle() -> None:

@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_named() -> None:
     )
     with pytest.raises(InputError, match=message):
         network_from_official(state, CONFIG)
-    with pytest.raises(InputError, match="missing: .* and [0-9]+ more"):
+    with pytest.raises(InputError, match=r"missing: .* and [0-9]+ more"):
         network_from_official({}, CONFIG)
 
 

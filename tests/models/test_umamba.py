@@ -45,8 +45,8 @@ def image_for(topology: Topology, batch: int = 2) -> Tensor:
 @pytest.mark.parametrize(("topology", "generation", "mamba"), VARIANTS)
 def test_every_variant(topology: Topology, generation: str, mamba: str) -> None:
     """Training: logits of each decoder stage, and a gradient for every parameter. Evaluation: full resolution alone."""
-    network = build(topology, generation, mamba)
-    image = image_for(topology)
+    network = build(topology, generation, mamba).double()
+    image = image_for(topology).double()
     levels = network(image)
     assert [tuple(level.shape) for level in levels] == [(2, 3, *size) for size in topology.feature_maps[:-1]]
     sum(level.square().mean() for level in levels).backward()
@@ -58,7 +58,7 @@ def test_every_variant(topology: Topology, generation: str, mamba: str) -> None:
         alone = network(image)
         one_by_one = torch.cat([network(image[index : index + 1]) for index in range(len(image))])
     torch.testing.assert_close(alone, levels[0])
-    torch.testing.assert_close(alone, one_by_one, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(alone, one_by_one)
 
 
 @pytest.mark.parametrize("generation", ["v1", "v2"])
@@ -68,7 +68,7 @@ def test_without_deep_supervision(generation: str) -> None:
     network(image_for(FLAT)).square().mean().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     heads = [name for name in network.state_dict() if ".seg_layers." in name]
-    assert heads == ["decoder.seg_layers.2.weight", "decoder.seg_layers.2.bias"]
+    assert heads == ["decoder.seg_layers.1.weight", "decoder.seg_layers.1.bias"]
 
 
 def test_uu_mamba_sizes() -> None:
@@ -86,7 +86,7 @@ def test_initialisation() -> None:
     network = build(ACDC_2D, "v1", "encoder")
     weight = network.encoder.stages[2].blocks[1].conv2.conv.weight
     expected = (2 / (1 + 1e-4) / weight[0].numel()) ** 0.5
-    assert weight.std() == pytest.approx(expected, rel=0.05)
+    assert weight.std().item() == pytest.approx(expected, rel=0.05)
     blocks = [module for module in network.modules() if isinstance(module, BasicBlock)]
     assert len(blocks) == 14
     assert all(not block.conv2.norm.weight.any() for block in blocks)
@@ -126,8 +126,8 @@ def test_v2_encoder_is_tied_to_its_patch() -> None:
         ((1, 2, 32), r"expects \(batch, 2 channels, 2 spatial axes\), got \(1, 2, 32\)"),
         ((1, 2, 4, 32, 32), r"2 spatial axes\), got \(1, 2, 4, 32, 32\)"),
         ((1, 1, 32, 32), r"2 channels, .* got \(1, 1, 32, 32\)"),
-        ((1, 2, 33, 32), r"multiples of its total stride \(8, 8\), got \(33, 32\); pad the image"),
-        ((1, 2, 0, 32), r"multiples of its total stride \(8, 8\), got \(0, 32\)"),
+        ((1, 2, 33, 32), r"multiples of its total stride \(4, 4\), got \(33, 32\); pad the image"),
+        ((1, 2, 0, 32), r"multiples of its total stride \(4, 4\), got \(0, 32\)"),
     ],
 )
 def test_wrong_images(shape: tuple[int, ...], message: str) -> None:

@@ -1,9 +1,14 @@
-"""The options that several commands share; each command imports its workflow only when it runs, so that help is quick."""
+"""The options that several commands share.
+
+Each command imports its workflow only when it runs, so that help is quick.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from uumamba.core.errors import InputError
 
 Dataset = Annotated[str, typer.Option(help="Data set: acdc.", show_default=False)]
 Work = Annotated[Path, typer.Option(help="Folder for everything that is made: preprocessed cases, plans, runs.")]
@@ -12,3 +17,15 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting; may be repeated.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say more.")]
+OnlyFold = Annotated[str | None, typer.Option(help="Only the validation cases of this fold (needs --dataset and --work).")]
+
+
+def fold_cases(work: Path, dataset: str | None, fold: str | None) -> tuple[str, ...] | None:
+    """The validation cases of a fold; None, which means every case, if no fold is named."""
+    from uumamba.data.work_folder import validation_cases
+
+    if fold is None:
+        return None
+    if dataset is None:
+        raise InputError("--fold needs --dataset, the data set that the fold belongs to")
+    return validation_cases(work, dataset, fold)

@@ -70,3 +70,8 @@ class WorkFolder:
         if not fold.isdecimal() or int(fold) >= len(folds):
             raise InputError(f"--fold {fold}: must be 0 to {len(folds) - 1}, or all")
         return folds[int(fold)]
+
+
+def validation_cases(work: Path, dataset: str, fold: str) -> tuple[str, ...]:
+    """Names of the validation cases of a fold in the work folder `work`."""
+    return WorkFolder(work / dataset).read_fold(fold).validation

@@ -18,10 +18,11 @@ from uumamba.metrics.surface_dice import DEFAULT_TOLERANCE_MM
 class Evaluation:
     """All tables of one evaluation.
 
-    `failures` maps a failed case to its reason; `extra` are predictions without a reference, which are not scored.
+    `pairs` are the compared files. `failures` maps a failed case to its reason; `extra` are predictions without a reference, which are not scored.
     `clinical` and `agreements` are empty unless cases with phases were given.
     """
 
+    pairs: tuple[CasePair, ...]
     scores: tuple[StructureScore, ...]
     summary: Summary
     failures: dict[str, str]
@@ -50,6 +51,7 @@ def evaluate_folders(
     scores = evaluate_cases(pairing.pairs, labels, nsd_tolerance_mm=nsd_tolerance_mm)
     rows = clinical_table(scores, phase_pairs(cases))
     return Evaluation(
+        pairs=pairing.pairs,
         scores=scores,
         summary=summarise(scores),
         failures={score.case: str(score.reason) for score in scores if score.outcome == "failed"},

@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -45,12 +45,13 @@ def predict_files(
     inputs: Sequence[Path],
     output: Path,
     *,
+    only: Collection[str] | None = None,
     resume: bool = False,
     on_case: Callable[[CaseResult, int, int], None] | None = None,
 ) -> tuple[CaseResult, ...]:
     """Write `<image stem>.nii.gz`, a uint8 label map on the image's own grid, for every image, and `cases.csv`.
 
-    `inputs` are files and folders (`find_inputs` says what is taken of a folder). Label maps that are there already are
+    `inputs` are files and folders (`find_inputs` says what is taken of a folder, and what `only` keeps). Label maps that are there already are
     replaced; with `resume` a case is kept if its row says ok, its label map is there, and image and predictor have the
     hashes of that row; the table then keeps the rows of other cases. `cases.csv` is written anew after each case, so a
     stopped batch can be resumed. `on_case` gets each result, its position from 1 and the number of cases.
@@ -58,7 +59,7 @@ def predict_files(
     Raises `InputError` before any work if the inputs cannot be used, and at the end `SomeCasesFailed` if a case failed:
     its row tells the reason, an older label map of it is removed, and all other cases are done.
     """
-    found = find_inputs(inputs, output)
+    found = find_inputs(inputs, output, only=only)
     for path, reason in found.left_out:
         log.debug("%s: left out, %s", path, reason)
     if found.left_out:

@@ -1,6 +1,6 @@
 """Which of a user's files and folders are images to predict."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class Inputs:
     left_out: tuple[tuple[Path, str], ...]
 
 
-def find_inputs(inputs: Sequence[Path], output: Path) -> Inputs:
+def find_inputs(inputs: Sequence[Path], output: Path, *, only: Collection[str] | None = None) -> Inputs:
     """Take every file named in `inputs`, and from every folder, at any depth, the files that are images.
 
     Left out of folders: label maps (`_gt`, `_label`, `_labels`, `_seg`, `_mask`, `.label` before the suffix), time
@@ -45,7 +45,9 @@ def find_inputs(inputs: Sequence[Path], output: Path) -> Inputs:
                 images.setdefault(path.resolve(), path)
             else:
                 left_out.append((path, reason))
-    found = tuple(images.values())
+    found = tuple(path for path in images.values() if only is None or image_stem(path) in only)
+    if only is not None and (absent := sorted(set(only) - {image_stem(path) for path in found})):
+        raise InputError(f"no image of {', '.join(absent[:5])} ({len(absent)} in all) in {', '.join(map(str, inputs))}")
     if not found:
         reasons = sorted({reason for _, reason in left_out})
         more = f"; left out {len(left_out)} files: {', '.join(reasons)}" if left_out else ""

@@ -1,16 +1,14 @@
 """From a case's images to its label map, with one trained network or several."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from uumamba.core.errors import InputError
 from uumamba.core.files import hash_json
-from uumamba.core.settings import Settings
+from uumamba.data.preprocess import preprocess_case, restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.sliding_window import predict_logits
@@ -61,9 +59,6 @@ class Predictor:
                 f"the model takes {len(self.plan.channels)} image(s) per case ({names}), got {len(images)}; "
                 "give one image per channel, in this order"
             )
-        # Imported here because training needs this file's settings on machines without nnU-Net and image readers.
-        from uumamba.data.preprocess import preprocess_case, restore_labels
-
         prepared = preprocess_case(images, self.plan)
         logits = self.predict_logits(torch.from_numpy(prepared.data))
         return restore_labels(logits.cpu().numpy(), prepared.geometry, self.plan)
@@ -88,18 +83,6 @@ class Predictor:
             batch_size=self.batch_size or (_SLICES_AT_ONCE if plan.spatial_dims == 2 else 1),
             device=self.device,
         )
-
-
-class InferenceSettings(Settings):
-    """How images are predicted: fraction of overlap between windows, mirroring, windows in a forward pass."""
-
-    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    mirror: bool = False
-    batch_size: PositiveInt | None = None
-
-    def build(self, bundles: Sequence[Bundle], *, device: torch.device | str = "cpu") -> Predictor:
-        """A predictor with these settings."""
-        return Predictor(bundles, device=device, **self.model_dump())
 
 
 def _require_agreement(bundles: Sequence[Bundle]) -> None:

@@ -22,6 +22,8 @@ from uumamba.scan.inputs import ScanInputs
 # Elements per step and per block of states: on a CPU a step outweighs its dispatch and a block stays in the cache.
 _CPU_STEP, _CPU_BLOCK = 1 << 16, 1 << 19
 _GPU_STEP, _GPU_BLOCK = 1 << 22, 1 << 26
+# One state per block is kept for the backward pass: at most a state in eight.
+_MIN_BLOCK = 8
 # exp(x) is computed as exp2(x log2 e): torch's exp2 is three times as fast on a CPU, and as exact.
 _LOG2_E, _LN_2 = math.log2(math.e), math.log(2)
 
@@ -68,7 +70,7 @@ def _sizes(length: int, width: int, device: torch.device) -> _Sizes:
     chunks = max(1, min(step_elements // width, math.isqrt(length)))
     steps = math.ceil(length / chunks)
     chunks = math.ceil(length / steps)
-    block = max(1, min(block_elements // (chunks * width), steps))
+    block = min(max(block_elements // (chunks * width), _MIN_BLOCK), steps)
     return _Sizes(chunks, steps, block)
 
 
@@ -146,6 +148,7 @@ class _Scan(torch.autograd.Function):
     def forward(
         ctx: Any, delta: Tensor, drive: Tensor, A: Tensor, B: Tensor, C: Tensor, block: int
     ) -> tuple[Tensor, Tensor]:
+        """Scan in blocks of `block` steps, keeping the state at each block's start."""
         states = _States(delta, A, block)
         blocks = [slice(cut, cut + block) for cut in range(0, len(delta), block)]
         state = torch.zeros_like(states.history[0])
@@ -167,6 +170,7 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_y: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients in the order of `forward`'s arguments, in the state's precision also under autocast."""
         delta, drive, A, B, C, starts = ctx.saved_tensors
         with torch.autocast(delta.device.type, enabled=False):
             return *_gradients((delta, drive, A, B, C), starts, grad_y.contiguous(), grad_last, ctx.block), None

@@ -1,6 +1,7 @@
 """The arguments of one selective scan, checked once for every backend."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +12,9 @@ from uumamba.core.errors import InputError
 
 @dataclass(frozen=True)
 class ScanInputs:
-    """What every backend receives, once `checked`; axes are b batch, d channel, g group (d is a multiple of g), n state, l length.
+    """What every backend receives, once `checked`.
 
+    Axes are b batch, d channel, g group (d is a multiple of g), n state, l length.
     `u`, `delta`, `z` are (b, d, l); `A` is (d, n); `B` and `C` are (b, g, n, l); `D` and `delta_bias` are (d,).
     All are floating point on one device, in the precision of the state: float32, or float64 if any argument is.
     """
@@ -43,7 +45,8 @@ class ScanInputs:
                 given[name] = given[name].unsqueeze(1)
         _check_shapes(given)
         precision = torch.float64 if any(t.dtype == torch.float64 for t in given.values()) else torch.float32
-        return replace(self, **{name: tensor.to(precision) for name, tensor in given.items()})
+        raised: dict[str, Any] = {name: tensor.to(precision) for name, tensor in given.items()}
+        return replace(self, **raised)
 
     def step_sizes(self) -> Tensor:
         """The step sizes (b, d, l): `delta` with its bias, through softplus if asked."""

@@ -12,7 +12,6 @@ from uumamba.core.errors import SomeCasesFailed
 from uumamba.core.files import write_json
 from uumamba.core.log import log
 from uumamba.core.progress import progress_bar
-from uumamba.data.work_folder import validation_cases
 from uumamba.inference.batch import CaseResult, predict_files
 from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.inference.predictor import Predictor

@@ -53,7 +53,7 @@ class UNetDecoder(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor], *, every_level: bool) -> list[Tensor]:
-        """Logits (batch, classes, *size) from the encoder's maps: of every stage, full resolution first, or the last."""
+        """Logits (batch, classes, *size) from the encoder's maps: of every stage, full resolution first, or one."""
         upsample_layers = self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers
         x, logits = maps[-1], []
         for stage, head in enumerate(self.seg_layers):

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import pytest
+
+from uumamba.config import (
+    RunConfig,
+    config_directory,
+    copy_config,
+    dump_config,
+    find_config,
+    load_config,
+    setting_keys,
+    shipped_configs,
+)
+from uumamba.core.errors import ConfigError, InputError
+
+
+def test_every_shipped_configuration_is_good_and_says_what_it_is() -> None:
+    shipped = shipped_configs()
+    assert {"acdc", "acdc-2d", "acdc-small", "demo"} <= set(shipped)
+    for path in shipped.values():
+        assert path.read_text(encoding="utf-8").startswith("# ")
+        assert isinstance(load_config(path), RunConfig)
+    assert all(path.parent == config_directory() for path in shipped.values())
+
+
+def test_the_reference_is_what_uu_mamba_trains() -> None:
+    config = load_config(find_config("acdc"))
+    assert (config.network.generation, config.network.mamba) == ("v1", "encoder")
+    assert config.plan.configuration == "3d_fullres"
+    assert (config.training.epochs, config.training.iterations, config.training.clip_norm) == (250, 250, 12.0)
+    assert config.rule.model_dump() == {"name": "sharpness_aware", "rho": 0.05, "adaptive": False, "eta": 0.01} | (
+        {"synchronise_ascent": False} if "synchronise_ascent" in config.rule.model_dump() else {}
+    )
+    assert config.optimizer.model_dump() == {
+        "name": "sgd", "learning_rate": 0.01, "momentum": 0.99, "nesterov": True, "weight_decay": 3e-5,
+    }  # fmt: skip
+    assert config.loss.name == "uncertainty"
+
+
+@pytest.mark.parametrize("name", sorted(shipped_configs()))
+def test_a_dumped_configuration_reads_back_the_same(name: str, tmp_path: Path) -> None:
+    config = load_config(find_config(name), ["seed=7", "optimizer.learning_rate=1e-3"])
+    (tmp_path / "dumped.yaml").write_text(dump_config(config))
+    assert load_config(tmp_path / "dumped.yaml") == config
+    assert config.seed == 7
+    assert config.optimizer.learning_rate == 0.001
+
+
+def test_a_mapping_of_another_variant_replaces_its_branch_and_a_leaf_keeps_it() -> None:
+    assert load_config(None, ["rule={name: plain}"]).rule.model_dump() == {"name": "plain"}
+    assert load_config(None, ["rule.name=plain"]).rule.name == "plain"
+    changed = load_config(None, ["rule.rho=0.1"]).rule
+    assert (changed.name, changed.model_dump()["rho"]) == ("sharpness_aware", 0.1)
+    assert load_config(None, ["optimizer={name: adamw}", "optimizer.learning_rate=1e-4"]).optimizer.name == "adamw"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epoch=3", "--set: training.epoch: no such setting, got 3; the nearest setting is training.epochs"),
+        ("training.epochs=many", "--set: training.epochs: Input should be a valid integer.*got 'many'"),
+        ("training.epochs=0", "--set: training.epochs: Input should be greater than 0, got 0"),
+        ("rule.name=best", "--set: rule: Input tag 'best'"),
+        ("rule.roh=1", "--set: rule.roh: no such setting, got 1; the nearest setting is rule.rho"),
+        ("deterministic=no", "--set: deterministic"),
+        ("epochs", "--set epochs: must be key=value"),
+        ("=3", "--set =3: must be key=value"),
+        ("a..b=3", "--set a..b=3: must be key=value"),
+        ("training.epochs=[1", "--set training.epochs: line 1"),
+    ],
+)
+def test_a_wrong_override_is_one_line(override: str, message: str) -> None:
+    if override == "deterministic=no":
+        # pydantic reads the words yes and no as booleans; YAML's own surprise is gone, and no harm is done
+        assert load_config(None, [override]).deterministic is False
+        return
+    with pytest.raises(ConfigError, match=message) as raised:
+        load_config(None, [override])
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_with_several_mistakes_lists_them_all(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: -1\nnetwrok: {}\ntraining:\n  epochs: x\n")
+    with pytest.raises(ConfigError) as raised:
+        load_config(path)
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    assert any("netwrok: no such setting" in line and "nearest setting is network" in line for line in lines)
+
+
+def test_a_file_that_is_no_mapping_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(ConfigError, match=r"list.yaml: must hold a mapping"):
+        load_config(tmp_path / "list.yaml")
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert load_config(tmp_path / "empty.yaml") == RunConfig()
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(ConfigError, match=r"--config acdk: neither a file nor a shipped configuration \(acdc"):
+        find_config("acdk")
+
+
+def test_copying_never_overwrites(tmp_path: Path) -> None:
+    copy_config("demo", tmp_path / "mine.yaml")
+    assert load_config(tmp_path / "mine.yaml") == load_config(find_config("demo"))
+    with pytest.raises(InputError, match="exists already"):
+        copy_config("acdc", tmp_path / "mine.yaml")
+
+
+def test_setting_keys_name_every_leaf_of_every_variant() -> None:
+    keys = setting_keys()
+    assert {"seed", "rule.rho", "optimizer.betas", "optimizer.momentum", "training.epochs", "plan.patch_size"} <= set(keys)
