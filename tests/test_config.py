@@ -113,4 +113,6 @@ def test_copying_never_overwrites(tmp_path: Path) -> None:
 
 def test_setting_keys_name_every_leaf_of_every_variant() -> None:
     keys = setting_keys()
-    assert {"seed", "rule.rho", "optimizer.betas", "optimizer.momentum", "training.epochs", "plan.patch_size"} <= set(keys)
+    assert {"seed", "rule.rho", "optimizer.betas", "optimizer.momentum", "training.epochs", "plan.patch_size"} <= set(
+        keys
+    )

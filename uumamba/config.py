@@ -121,19 +121,25 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        same_variant = isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) == old.get("name")
+        same_variant = (
+            isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) == old.get("name")
+        )
         merged[key] = _merge(old, value) if same_variant and old is not None else value
     return merged
 
 
 def _explain(detail: ErrorDetails, path: Path | None, sources: Mapping[str, str]) -> str:
-    variants = {branch.model_fields["name"].default for _, branch in _branches(RunConfig) if "name" in branch.model_fields}
+    variants = {
+        branch.model_fields["name"].default for _, branch in _branches(RunConfig) if "name" in branch.model_fields
+    }
     key = ".".join(str(part) for part in detail["loc"] if part not in variants)
     source = next((name for start, name in sources.items() if key.startswith(start)), None) or path or "configuration"
     unknown = detail["type"] == "extra_forbidden"
     message = "no such setting" if unknown else detail["msg"].removeprefix("Value error, ")
     near = difflib.get_close_matches(key, list(setting_keys()), n=1, cutoff=0.0) if unknown else []
-    return f"{source}: {key}: {message}, got {detail['input']!r}" + "".join(f"; the nearest setting is {name}" for name in near)
+    return f"{source}: {key}: {message}, got {detail['input']!r}" + "".join(
+        f"; the nearest setting is {name}" for name in near
+    )
 
 
 def setting_keys() -> list[str]:

@@ -10,7 +10,9 @@ from uumamba.core.log import show_log
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the generated data and everything made from it.")] = Path("demo"),
+    output: Annotated[Path, typer.Option(help="Folder for the generated data and everything made from it.")] = Path(
+        "demo"
+    ),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo there.")] = False,
     verbose: Verbose = False,
 ) -> None:

@@ -14,7 +14,9 @@ def evaluate(
     references: Annotated[Path, typer.Option(help="Folder of reference label maps, or the data set's folder.")],
     output: Annotated[Path, typer.Option(help="Folder for the tables and pictures.")],
     dataset: Annotated[str | None, typer.Option(help="Data set: acdc; adds its clinical measures.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="YAML or JSON file of label names and numbers, instead of --dataset.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="YAML or JSON file of label names and numbers, instead of --dataset.")
+    ] = None,
     fold: OnlyFold = None,
     work: Work = Path("work"),
     verbose: Verbose = False,

@@ -15,7 +15,9 @@ def infer(
     output: Annotated[Path, typer.Option(help="Folder for the label maps and cases.csv.")],
     resume: Annotated[bool, typer.Option("--resume", help="Skip the cases that are done and unchanged.")] = False,
     overlap: Annotated[float, typer.Option(min=0.0, max=0.9, help="Overlap of neighbouring windows.")] = 0.5,
-    mirror: Annotated[bool, typer.Option("--mirror", help="Average over mirrored copies: slower, often a little better.")] = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Average over mirrored copies: slower, often a little better.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dataset: Annotated[str | None, typer.Option(help="With --fold: the data set that the fold belongs to.")] = None,
     fold: OnlyFold = None,

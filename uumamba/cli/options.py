@@ -12,12 +12,16 @@ from uumamba.core.errors import InputError
 
 Dataset = Annotated[str, typer.Option(help="Data set: acdc.", show_default=False)]
 Work = Annotated[Path, typer.Option(help="Folder for everything that is made: preprocessed cases, plans, runs.")]
-Config = Annotated[str | None, typer.Option(help="A shipped configuration's name (uumamba config list) or a YAML file.")]
+Config = Annotated[
+    str | None, typer.Option(help="A shipped configuration's name (uumamba config list) or a YAML file.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting; may be repeated.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say more.")]
-OnlyFold = Annotated[str | None, typer.Option(help="Only the validation cases of this fold (needs --dataset and --work).")]
+OnlyFold = Annotated[
+    str | None, typer.Option(help="Only the validation cases of this fold (needs --dataset and --work).")
+]
 
 
 def fold_cases(work: Path, dataset: str | None, fold: str | None) -> tuple[str, ...] | None:

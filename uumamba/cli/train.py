@@ -12,7 +12,9 @@ from uumamba.core.log import show_log
 def train(
     dataset: Dataset,
     work: Work = Path("work"),
-    fold: Annotated[str, typer.Option(help="Fold that is held out for validation (0 to 4), or all to train on every case.")] = "0",
+    fold: Annotated[
+        str, typer.Option(help="Fold that is held out for validation (0 to 4), or all to train on every case.")
+    ] = "0",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
     config: Config = None,

@@ -18,7 +18,9 @@ class LabelSet(Settings):
     @model_validator(mode="after")
     def _check(self) -> "LabelSet":
         if len(self.names) < 2 or self.names[0] != "background" or len(set(self.names)) != len(self.names):
-            raise ValueError(f"label names must be distinct, begin with 'background' and name a structure: {self.names}")
+            raise ValueError(
+                f"label names must be distinct, begin with 'background' and name a structure: {self.names}"
+            )
         if self.ignore is not None and self.ignore < len(self.names):
             raise ValueError(f"the ignore label {self.ignore} must lie behind the last structure {len(self.names) - 1}")
         return self

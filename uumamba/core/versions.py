@@ -6,9 +6,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = (
-    "uumamba", "torch", "numpy", "scipy", "monai", "nnunetv2", "lightning-fabric", "nibabel", "SimpleITK", "blosc2",
-    "safetensors", "pydantic", "mamba-ssm", "triton", "numba",
-)  # fmt: skip
+    "uumamba",
+    "torch",
+    "numpy",
+    "scipy",
+    "monai",
+    "nnunetv2",
+    "lightning-fabric",
+    "nibabel",
+    "SimpleITK",
+    "blosc2",
+    "safetensors",
+    "pydantic",
+    "mamba-ssm",
+    "triton",
+    "numba",
+)
 
 
 def installed_versions() -> dict[str, str]:
@@ -23,15 +36,18 @@ def installed_versions() -> dict[str, str]:
 
 
 def git_state() -> str | None:
-    """Commit of the checkout that the package runs from, with "-dirty" if files differ; None for an installed package."""
+    """Commit of the checkout that the package runs from, "-dirty" if files differ; None for an installed package."""
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return None
     try:
         described = subprocess.run(
             ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip()

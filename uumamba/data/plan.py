@@ -35,10 +35,10 @@ class Channel(Settings):
 class Plan(Settings):
     """One configuration of one data set, made by `data/planning.py` from nnU-Net's planner.
 
-    All sizes are in network axis order. `axes[i]` is the canonical image axis (0 = x, 1 = y, 2 = z) that becomes network
-    axis i; as in nnU-Net it is (2, 1, 0), slices first, unless another axis is the coarsest. With `configuration` "2d" the
-    network sees the last two network axes of one slice; patch, kernels and strides have two entries, spacing still three
-    (the first is NaN-free: the median of the cases; slices are not resampled along it).
+    All sizes are in network axis order. `axes[i]` is the canonical image axis (0 = x, 1 = y, 2 = z) that becomes
+    network axis i; as in nnU-Net it is (2, 1, 0), slices first, unless another axis is the coarsest. With
+    `configuration` "2d" the network sees the last two network axes, one slice; patch, kernels and strides have two
+    entries. Spacing still has three: the first is the cases' median, along which nothing is resampled.
     """
 
     dataset: str
@@ -63,7 +63,7 @@ class Plan(Settings):
         return len(self.patch_size)
 
     def patch_axes(self, image_axes: Sequence[int]) -> tuple[int, ...]:
-        """Indices into `patch_size` of canonical image axes (0 = x, 1 = y, 2 = z); axes that no patch has are left out."""
+        """Indices into `patch_size` of canonical image axes (0 = x, 1 = y, 2 = z), without those that no patch has."""
         seen = self.axes[-self.spatial_dims :]
         return tuple(index for index, axis in enumerate(seen) if axis in image_axes)
 

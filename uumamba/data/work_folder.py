@@ -15,11 +15,12 @@ from uumamba.data.store import PreprocessedStore
 class WorkFolder:
     """`path` is `<work>/<data set>`.
 
-    record.json              what was preprocessed: cases with file hashes, details and header repairs; settings; versions
-    folds.json               names of training and validation cases of each fold
-    plan_<configuration>.json, nnunet/    the plans, and nnU-Net's own files that they come from
-    preprocessed/<configuration>/         the cases
-    runs/<configuration's name>/fold_<n>/ training runs
+    record.json                    cases with file hashes, details and header repairs; versions
+    folds.json                     names of training and validation cases of each fold
+    plan_<configuration>.json      the plans
+    nnunet/                        nnU-Net's own files that the plans come from
+    preprocessed/<configuration>/  the cases
+    runs/<name>/fold_<n>/          training runs, named after their configuration
     """
 
     path: Path
@@ -54,7 +55,9 @@ class WorkFolder:
     def read_plan(self, configuration: str) -> Plan:
         """The plan of a configuration; an `InputError` says how to make it if it is not there."""
         if not self.plan(configuration).is_file():
-            raise InputError(f"{self.path}: no plan {configuration} here; run `uumamba preprocess` for this data set first")
+            raise InputError(
+                f"{self.path}: no plan {configuration} here; run `uumamba preprocess` for this data set first"
+            )
         return read_plan(self.plan(configuration))
 
     def read_record(self) -> dict[str, Any]:

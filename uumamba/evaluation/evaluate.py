@@ -18,8 +18,8 @@ from uumamba.metrics.surface_dice import DEFAULT_TOLERANCE_MM
 class Evaluation:
     """All tables of one evaluation.
 
-    `pairs` are the compared files. `failures` maps a failed case to its reason; `extra` are predictions without a reference, which are not scored.
-    `clinical` and `agreements` are empty unless cases with phases were given.
+    `pairs` are the compared files. `failures` maps a failed case to its reason; `extra` are predictions without a
+    reference, which are not scored. `clinical` and `agreements` are empty unless cases with phases were given.
     """
 
     pairs: tuple[CasePair, ...]

@@ -51,10 +51,11 @@ def predict_files(
 ) -> tuple[CaseResult, ...]:
     """Write `<image stem>.nii.gz`, a uint8 label map on the image's own grid, for every image, and `cases.csv`.
 
-    `inputs` are files and folders (`find_inputs` says what is taken of a folder, and what `only` keeps). Label maps that are there already are
-    replaced; with `resume` a case is kept if its row says ok, its label map is there, and image and predictor have the
-    hashes of that row; the table then keeps the rows of other cases. `cases.csv` is written anew after each case, so a
-    stopped batch can be resumed. `on_case` gets each result, its position from 1 and the number of cases.
+    `inputs` are files and folders (`find_inputs` says what is taken of a folder, and what `only` keeps). Label maps
+    that are there already are replaced; with `resume` a case is kept if its row says ok, its label map is there, and
+    image and predictor have the hashes of that row; the table then keeps the rows of other cases. `cases.csv` is
+    written anew after each case, so a stopped batch can be resumed. `on_case` gets each result, its position from 1 and
+    the number of cases.
 
     Raises `InputError` before any work if the inputs cannot be used, and at the end `SomeCasesFailed` if a case failed:
     its row tells the reason, an older label map of it is removed, and all other cases are done.

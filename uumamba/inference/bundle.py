@@ -34,8 +34,8 @@ FORMAT_VERSION = 1
 class TrainingRecord(Settings):
     """How the weights came about: enough to find the run again and to see which data they saw.
 
-    `cases` are the names of the training cases; `case_hashes` the hashes of data by case name, or of all data under
-    `all`; `scores` the mean Dice (or another number) by name, None where there is no number; `configuration` the
+    `cases` are the names of the training cases; `data_hash` the hash of all preprocessed
+    cases of the fold; `scores` the mean Dice (or another number) by name, None where there is no number; `configuration` the
     resolved configuration of the run.
     """
 
@@ -43,7 +43,7 @@ class TrainingRecord(Settings):
     epochs: int | None = None
     fold: int | str | None = None
     cases: tuple[str, ...] = ()
-    case_hashes: dict[str, str] = Field(default_factory=dict)
+    data_hash: str | None = None
     scores: dict[str, float | None] = Field(default_factory=dict)
     configuration: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -51,15 +51,13 @@ class TrainingRecord(Settings):
 class BundleDescription(Settings):
     """What a bundle says of its weights.
 
-    `mirrored_axes` are the canonical image axes (0 = x, 1 = y, 2 = z) along which inference may mirror. `preprocessing`
-    holds what the plan does not: for instance which program and version resampled the training data. `licence` and
-    `citation` are those of the training data.
+    `mirrored_axes` are the canonical image axes (0 = x, 1 = y, 2 = z) along which inference may mirror. `licence`
+    and `citation` are those of the training data.
     """
 
     plan: Plan
     network: NetworkSettings
     mirrored_axes: tuple[int, ...] = ()
-    preprocessing: dict[str, JsonValue] = Field(default_factory=dict)
     training: TrainingRecord = TrainingRecord()
     versions: dict[str, str] = Field(default_factory=dict)
     licence: str = "unknown"

@@ -29,7 +29,10 @@ class PlanSettings(Settings):
     def adapt(self, plan: Plan) -> Plan:
         """The plan with these wishes; raises `ConfigError` if the patch size fits no network."""
         changes: dict[str, object] = {} if self.batch_size is None else {"batch_size": self.batch_size}
-        if any(value is not None for value in (self.patch_size, self.base_features, self.max_features, self.max_stages, self.blocks)):
+        if any(
+            value is not None
+            for value in (self.patch_size, self.base_features, self.max_features, self.max_stages, self.blocks)
+        ):
             topology = self._topology(plan)
             changes |= {name: getattr(topology, name) for name in Topology.__dataclass_fields__}
         return plan.model_copy(update=changes)
@@ -43,4 +46,3 @@ class PlanSettings(Settings):
             max_stages=self.max_stages,
             blocks=self.blocks or plan.blocks_encoder[0],
         )
-

@@ -18,7 +18,7 @@ _FORMAT = "uumamba-checkpoint-1"
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a tree of dicts, lists, tuples, tensors, numbers, strings and None atomically.
 
-    The tensors are stored under their path in the tree, the rest as JSON in the header. Keys may be strings or integers.
+    The tensors are stored under their path in the tree, the rest as JSON in the header. Keys: strings or integers.
     """
     tensors: dict[str, torch.Tensor] = {}
     skeleton = json.dumps(_take_apart(state, "", tensors))
@@ -35,7 +35,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a readable checkpoint ({error})") from None
     if metadata.get("format") != _FORMAT:
-        raise InputError(f"{path}: not a checkpoint of this program (format {metadata.get('format')!r}, not {_FORMAT!r})")
+        raise InputError(
+            f"{path}: not a checkpoint of this program (format {metadata.get('format')!r}, not {_FORMAT!r})"
+        )
     state = _put_together(json.loads(metadata["skeleton"]), tensors)
     return dict(state)
 

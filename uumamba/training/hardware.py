@@ -36,7 +36,7 @@ class HardwareSettings(Settings):
         return "bf16" if _computes_in_bf16(device) else "fp32"
 
     def resolve_workers(self, device: torch.device) -> int:
-        """How many processes prepare patches; on the CPU none, since they would take the cores that the network needs."""
+        """How many processes prepare patches; none on the CPU, where they would take the network's cores."""
         if self.workers is not None:
             return self.workers
         return 0 if device.type == "cpu" else max(1, min(12, available_cores() - 1))
@@ -50,6 +50,6 @@ def available_cores() -> int:
 def _computes_in_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for bf16; without them it is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

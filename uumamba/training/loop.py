@@ -34,9 +34,9 @@ _SMOOTHING = 0.9
 class TrainingSettings(Settings):
     """How long a run trains and how it steps.
 
-    An epoch is a fixed number of `iterations` (optimizer steps); each averages `accumulate` micro-batches. The learning rate
-    falls from the optimizer's as (1 - progress)^`decay_exponent` once an epoch. `clip_norm` bounds the gradients' 2-norm. A run
-    whose gradients are not finite `skip_limit` times in a row stops.
+    An epoch is a fixed number of `iterations` (optimizer steps); each averages `accumulate` micro-batches. The learning
+    rate falls from the optimizer's as (1 - progress)^`decay_exponent` once an epoch. `clip_norm` bounds the gradients'
+    2-norm. A run whose gradients are not finite `skip_limit` times in a row stops.
     """
 
     epochs: PositiveInt = 250
@@ -83,7 +83,12 @@ class Training:
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step.load_state_dict(state["step"])
-        self.epoch, self.best, self.smoothed, self.history = state["epoch"], state["best"], state["smoothed"], state["history"]
+        self.epoch, self.best, self.smoothed, self.history = (
+            state["epoch"],
+            state["best"],
+            state["smoothed"],
+            state["history"],
+        )
         restore_random_state(state["random"])
 
 
@@ -104,10 +109,14 @@ def fit(
     """
     initial = training.optimizer.defaults["lr"]
     with progress_bar() as progress:
-        task = progress.add_task("train", total=settings.epochs * settings.iterations, completed=training.epoch * settings.iterations)
+        task = progress.add_task(
+            "train", total=settings.epochs * settings.iterations, completed=training.epoch * settings.iterations
+        )
         while training.epoch < settings.epochs:
             started = time.perf_counter()
-            learning_rate = poly_learning_rate(initial, training.epoch / settings.epochs, exponent=settings.decay_exponent)
+            learning_rate = poly_learning_rate(
+                initial, training.epoch / settings.epochs, exponent=settings.decay_exponent
+            )
             for group in training.optimizer.param_groups:
                 group["lr"] = learning_rate
             row: Row = {"epoch": training.epoch + 1, "learning_rate": learning_rate}
@@ -128,7 +137,9 @@ def resume(training: Training, directory: RunDirectory) -> None:
     log.info("resumed after epoch %d from %s", training.epoch, directory.last)
 
 
-def _train_epoch(training: Training, rule: Rule, settings: TrainingSettings, batches: PatchLoader, on_step: Callable[[], None]) -> Row:
+def _train_epoch(
+    training: Training, rule: Rule, settings: TrainingSettings, batches: PatchLoader, on_step: Callable[[], None]
+) -> Row:
     training.network.train()
     sums: defaultdict[str, float] = defaultdict(float)
     skipped = 0
@@ -143,7 +154,10 @@ def _train_epoch(training: Training, rule: Rule, settings: TrainingSettings, bat
         for name, value in outcome.terms.items():
             sums[f"term_{name}"] += value
     if skipped == settings.iterations:
-        raise UumambaError(f"epoch {training.epoch + 1}: no step had finite gradients; lower optimizer.learning_rate or use precision fp32")
+        raise UumambaError(
+            f"epoch {training.epoch + 1}: no step had finite gradients; lower optimizer.learning_rate or set "
+            "hardware.precision=fp32"
+        )
     means: Row = {name: value / (settings.iterations - skipped) for name, value in sums.items()}
     return means | {"skipped_steps": skipped}
 
@@ -161,14 +175,20 @@ def _validate(training: Training, validation: PatchLoader | None, labels: LabelS
     present = [value for value in result.dice.values() if value is not None]
     mean = math.fsum(present) / len(present) if present else None
     if mean is not None:
-        training.smoothed = mean if training.smoothed is None else _SMOOTHING * training.smoothed + (1 - _SMOOTHING) * mean
+        training.smoothed = (
+            mean if training.smoothed is None else _SMOOTHING * training.smoothed + (1 - _SMOOTHING) * mean
+        )
     row: Row = {"loss_validation": result.loss}
     row |= {f"dice_{name}": value for name, value in result.dice.items()}
     return row | {"smoothed_dice": training.smoothed}
 
 
 def _save(training: Training, directory: RunDirectory, *, has_validation: bool) -> None:
-    better = has_validation and training.smoothed is not None and (training.best is None or training.smoothed > training.best)
+    better = (
+        has_validation
+        and training.smoothed is not None
+        and (training.best is None or training.smoothed > training.best)
+    )
     if better:
         training.best = training.smoothed
     state = training.state_dict()
@@ -179,5 +199,16 @@ def _save(training: Training, directory: RunDirectory, *, has_validation: bool) 
 
 
 def _report(row: Row, epochs: int) -> None:
-    scores = ", ".join(f"{name.removeprefix('dice_')} {value:.3f}" for name, value in row.items() if name.startswith("dice_") and value is not None)
-    log.info("epoch %d/%d: loss %.4f, Dice on patches %s, %.1f s", row["epoch"], epochs, row["loss_training"], scores or "not measured", row["seconds"])
+    scores = ", ".join(
+        f"{name.removeprefix('dice_')} {value:.3f}"
+        for name, value in row.items()
+        if name.startswith("dice_") and value is not None
+    )
+    log.info(
+        "epoch %d/%d: loss %.4f, Dice on patches %s, %.1f s",
+        row["epoch"],
+        epochs,
+        row["loss_training"],
+        scores or "not measured",
+        row["seconds"],
+    )

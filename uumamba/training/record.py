@@ -18,7 +18,11 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 def describe_program() -> dict[str, Any]:
     """Versions, the checkout's state and the present time (UTC)."""
-    return {"versions": installed_versions(), "git": git_state(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {
+        "versions": installed_versions(),
+        "git": git_state(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def peak_memory_gb(device: torch.device) -> float:

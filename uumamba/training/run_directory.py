@@ -63,7 +63,7 @@ class RunDirectory:
     def prepare(self, *, resume: bool, overwrite: bool) -> None:
         """Make the folder, or check that it holds what `resume` needs.
 
-        Raises `InputError` if there is nothing to resume, or if there is a run and neither flag says what to do with it.
+        Raises `InputError` if there is nothing to resume, or a run and neither flag to say what to do with it.
         """
         if resume and not self.last.is_file():
             raise InputError(f"{self.path}: nothing to resume, no {self.last.name} there; start without --resume")

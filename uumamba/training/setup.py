@@ -1,12 +1,12 @@
 """Network, loss and optimizer put together on their device by Lightning Fabric."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from uumamba.data.loader import PatchBatch
 from uumamba.losses.segmentation import LossValue, SegmentationLoss
 from uumamba.optim.step import Precision, Step
 from uumamba.training.loop import Training
@@ -31,10 +31,10 @@ def set_up(
     optimizer = build_optimizer(network, loss)
     wrapped = fabric.setup_module(network)
 
-    def task(model: nn.Module, batch: dict[str, Any]) -> LossValue:
+    def task(model: nn.Module, batch: PatchBatch) -> LossValue:
         logits = model(batch["image"].to(device, non_blocking=True))
         levels = logits if isinstance(logits, list) else [logits]
-        return LossValue(*loss(levels, [target.to(device, non_blocking=True) for target in batch["target"]]))
+        return loss(levels, [target.to(device, non_blocking=True) for target in batch["target"]])
 
     step = Step(
         wrapped,
@@ -43,7 +43,7 @@ def set_up(
         clip_norm=clip_norm,
         precision=precision,
         backward=fabric.backward,
-        unsynchronised=fabric.no_backward_sync,
+        unsynchronised=lambda _: fabric.no_backward_sync(wrapped),
         skip_limit=skip_limit,
     )
     return Training(network, loss, optimizer, step)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from uumamba.core.labels import LabelSet
+from uumamba.data.loader import PatchBatch
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
 from uumamba.inference.sliding_window import predict_logits
@@ -17,14 +17,20 @@ from uumamba.metrics.overlap import dice
 
 @dataclass(frozen=True)
 class PatchValidation:
-    """Mean loss over the batches, and Dice per structure over all their voxels together (None where none is labelled)."""
+    """Mean loss over the batches, and Dice per structure over all their voxels (None where none is labelled)."""
 
     loss: float
     dice: dict[str, float | None]
 
 
-def validate_patches(network: nn.Module, loss: SegmentationLoss, batches: Iterable[dict[str, Any]], labels: LabelSet, device: torch.device) -> PatchValidation:
-    """Compare the network with the targets of `batches`; batches are as `data/loader.py` makes them, patches not mirrored.
+def validate_patches(
+    network: nn.Module,
+    loss: SegmentationLoss,
+    batches: Iterable[PatchBatch],
+    labels: LabelSet,
+    device: torch.device,
+) -> PatchValidation:
+    """Compare the network with the targets of `batches`, which are as `data/loader.py` makes them.
 
     This Dice counts voxels of all patches together and ignores case borders: good to see progress, not to report.
     """
@@ -49,12 +55,14 @@ def validate_patches(network: nn.Module, loss: SegmentationLoss, batches: Iterab
 
 
 def _count(predicted: Tensor, reference: Tensor, labels: LabelSet) -> Tensor:
-    """Voxels of each class in both, in the prediction and in the reference, (3, classes); ignored voxels are left out."""
+    """Voxels of each class in both, in the prediction and in the reference, (3, classes), without ignored voxels."""
     if labels.ignore is not None:
         known = reference != labels.ignore
         predicted, reference = predicted[known], reference[known]
     agreed = reference[predicted == reference]
-    return torch.stack([torch.bincount(values.flatten(), minlength=labels.classes) for values in (agreed, predicted, reference)])
+    return torch.stack(
+        [torch.bincount(values.flatten(), minlength=labels.classes) for values in (agreed, predicted, reference)]
+    )
 
 
 def validate_volumes(
@@ -67,10 +75,13 @@ def validate_volumes(
     scores = {}
     for case in cases:
         data, labels = store.read_case(case)
-        logits = predict_logits(network, torch.from_numpy(data), patch_size=plan.patch_size, batch_size=plan.batch_size, device=device)
+        logits = predict_logits(
+            network, torch.from_numpy(data), patch_size=plan.patch_size, batch_size=plan.batch_size, device=device
+        )
         predicted = logits.argmax(0).cpu().numpy()
         known = labels[0] != plan.labels.ignore
         scores[case] = {
-            name: dice((predicted == number) & known, labels[0] == number, plan.spacing_mm) for name, number in plan.labels.structures.items()
+            name: dice((predicted == number) & known, labels[0] == number, plan.spacing_mm)
+            for name, number in plan.labels.structures.items()
         }
     return scores

@@ -38,8 +38,19 @@ def demo(output: Path, *, overwrite: bool) -> None:
     preprocess("acdc", data, work, config)
     run = train("acdc", work, "demo", config, fold=_FOLD, resume_run=False, overwrite=False)
     held_out = validation_cases(work, "acdc", _FOLD)
-    infer([run.path], [data], output / "predictions", resume=False, overlap=0.5, mirror=False, device_name="auto", only=held_out)
-    evaluate(output / "predictions", data, output / "evaluation", dataset_name=ACDC.name, label_file=None, only=held_out)
+    infer(
+        [run.path],
+        [data],
+        output / "predictions",
+        resume=False,
+        overlap=0.5,
+        mirror=False,
+        device_name="auto",
+        only=held_out,
+    )
+    evaluate(
+        output / "predictions", data, output / "evaluation", dataset_name=ACDC.name, label_file=None, only=held_out
+    )
     places = {
         "data": data,
         "training curves": run.curves,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from uumamba.core.errors import InputError, SomeCasesFailed
@@ -35,8 +36,8 @@ def evaluate(
 ) -> Evaluation:
     """Score predictions, print the tables, and write tables and pictures into `output`.
 
-    The structures come from the data set or from `label_file`, exactly one of them; `only` limits the evaluation to these
-    cases. A reference without a prediction is a failed case: all is written, then `SomeCasesFailed` is raised.
+    The structures come from the data set or from `label_file`, exactly one of them; `only` limits the evaluation to
+    these cases. A reference without a prediction is a failed case: all is written, then `SomeCasesFailed` is raised.
     """
     if (dataset_name is None) == (label_file is None):
         raise InputError("evaluate needs the structures' names: give either --dataset or --labels")
@@ -52,7 +53,9 @@ def evaluate(
     log.info("tables and %d pictures in %s", len(pictures), output)
     if evaluation.failures:
         names = ", ".join(list(evaluation.failures)[:3])
-        raise SomeCasesFailed(f"{len(evaluation.failures)} cases could not be scored ({names}, ...); see {output / 'cases.csv'}")
+        raise SomeCasesFailed(
+            f"{len(evaluation.failures)} cases could not be scored ({names}, ...); see {output / 'cases.csv'}"
+        )
     return evaluation
 
 
@@ -77,7 +80,10 @@ def _cases_of(dataset: Dataset, references: Path) -> tuple[Case, ...]:
 
 
 def _draw(evaluation: Evaluation, labels: LabelSet, output: Path) -> list[Path]:
-    dice = {name: [score.metrics["dice"] for score in evaluation.scores if score.structure == name] for name in labels.structures}
+    dice = {
+        name: [score.metrics["dice"] for score in evaluation.scores if score.structure == name]
+        for name in labels.structures
+    }
     pictures = [output / "dice.png"]
     save_figure(dice_figure(dice), pictures[0])
     pairs = {
@@ -95,24 +101,29 @@ def _draw_cases(evaluation: Evaluation, cases: Sequence[Case], labels: LabelSet,
     """Overlays of the worst two, the middle and the best case by mean Dice, where the images are known."""
     mean_dice: dict[str, float] = {}
     for name in dict.fromkeys(score.case for score in evaluation.scores):
-        values = [value for score in evaluation.scores if score.case == name and (value := score.metrics["dice"]) is not None]
+        values = [
+            value for score in evaluation.scores if score.case == name and (value := score.metrics["dice"]) is not None
+        ]
         if values:
             mean_dice[name] = sum(values) / len(values)
     ranked = sorted(mean_dice, key=mean_dice.__getitem__)
     images = {case.name: case.images[0] for case in cases}
-    files = {pair.name: pair for pair in evaluation.pairs}
-    chosen = {"worst": 0, "second_worst": 1, "middle": len(ranked) // 2, "best": len(ranked) - 1}
+    files = {pair.name: (pair.prediction, pair.reference) for pair in evaluation.pairs if pair.prediction is not None}
+    places = {"worst": 0, "second_worst": 1, "middle": len(ranked) // 2, "best": len(ranked) - 1}
     pictures = []
-    for rank, place in chosen.items():
-        name = ranked[place] if place < len(ranked) else None
-        if name is None or name not in images:
+    for rank, place in places.items():
+        if place >= len(ranked) or ranked[place] not in images:
             continue
-        image, orientation = to_canonical(read_image(images[name]))
-        prediction, reference = (
-            reorient(read_label_map(path), orientation).data for path in (files[name].prediction, files[name].reference) if path
-        )
+        name = ranked[place]
         title = f"{name} ({rank.replace('_', ' ')} of {len(ranked)}), mean Dice {mean_dice[name]:.3f}"
-        figure = overlay_figure(image.data, prediction, spacing_mm=image.spacing_mm, labels=labels, reference=reference, title=title)
         pictures.append(output / f"overlay_{rank}.png")
-        save_figure(figure, pictures[-1])
+        save_figure(_overlay(images[name], *files[name], labels, title), pictures[-1])
     return pictures
+
+
+def _overlay(image_path: Path, prediction: Path, reference: Path, labels: LabelSet, title: str) -> Figure:
+    image, orientation = to_canonical(read_image(image_path))
+    predicted, true = (reorient(read_label_map(path), orientation).data for path in (prediction, reference))
+    return overlay_figure(
+        image.data, predicted, spacing_mm=image.spacing_mm, labels=labels, reference=true, title=title
+    )

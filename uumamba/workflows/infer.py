@@ -30,15 +30,21 @@ def infer(
     device_name: str,
     only: Collection[str] | None = None,
 ) -> None:
-    """Segment every image of `inputs` into `output`, beside `cases.csv` and `run.json`; `only` keeps the cases of these names.
+    """Segment every image of `inputs` into `output`, beside `cases.csv` and `run.json`.
 
-    Raises `SomeCasesFailed` after the batch if a case failed.
+    `only` keeps the cases of these names. Raises `SomeCasesFailed` after the batch if a case failed.
     """
     device = choose_device(device_name)
     bundles = [read_bundle(path) for path in models]
     predictor = Predictor(bundles, device=device, overlap=overlap, mirror=mirror)
     backends = sorted({resolve_backend(bundle.description.network.scan_backend, device=device) for bundle in bundles})
-    log.info("%d model(s) on %s with %d threads, scan %s, precision fp32", len(bundles), device, torch.get_num_threads(), ", ".join(backends))
+    log.info(
+        "%d model(s) on %s with %d threads, scan %s, precision fp32",
+        len(bundles),
+        device,
+        torch.get_num_threads(),
+        ", ".join(backends),
+    )
     started = time.perf_counter()
     outcomes: Counter[str] = Counter()
     with progress_bar() as progress:
@@ -56,13 +62,24 @@ def infer(
             _write_record(output, bundles, predictor, backends, device, outcomes, started)
             raise
     _write_record(output, bundles, predictor, backends, device, outcomes, started)
-    log.info("%d cases in %s, %.0f s, peak memory %.2f GB", sum(outcomes.values()), output, time.perf_counter() - started, peak_memory_gb(device))
+    log.info(
+        "%d cases in %s, %.0f s, peak memory %.2f GB",
+        sum(outcomes.values()),
+        output,
+        time.perf_counter() - started,
+        peak_memory_gb(device),
+    )
 
 
 def _write_record(
-    output: Path, bundles: Sequence[Bundle], predictor: Predictor, backends: Sequence[str], device: torch.device,
-    outcomes: Counter[str], started: float,
-) -> None:  # fmt: skip
+    output: Path,
+    bundles: Sequence[Bundle],
+    predictor: Predictor,
+    backends: Sequence[str],
+    device: torch.device,
+    outcomes: Counter[str],
+    started: float,
+) -> None:
     record = {
         **describe_program(),
         **describe_machine(device),

@@ -37,8 +37,8 @@ Outcome = TypeVar("Outcome")
 def preprocess(dataset_name: str, data: Path, work: Path, config: RunConfig) -> None:
     """Check every training case of a data set, plan its networks, and store the cases for each configuration.
 
-    What is done and unchanged (by hash of files and settings) is kept. Raises one `InputError` that lists every case that
-    cannot be used; nothing is planned or stored then.
+    What is done and unchanged (by hash of files and settings) is kept. Raises one `InputError` that lists every case
+    that cannot be used; nothing is planned or stored then.
     """
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
@@ -47,18 +47,31 @@ def preprocess(dataset_name: str, data: Path, work: Path, config: RunConfig) -> 
     log.info("%s: %d training cases in %s, %d processes", dataset.title, len(cases), data, processes)
 
     hashes = {case.name: _hash_files(case) for case in track(cases, "hash files")}
-    settings = {"memory_gb": config.planning.memory_gb, "channels": list(dataset.channels), "labels": dataset.labels.model_dump(mode="json")}
+    settings = {
+        "memory_gb": config.planning.memory_gb,
+        "channels": list(dataset.channels),
+        "labels": dataset.labels.model_dump(mode="json"),
+    }
     plans_hash = hash_json({"files": hashes, "settings": settings})
     if not _is_planned(folder, config, plans_hash):
         checked = _check_cases(cases, dataset.labels, processes)
         plans = plan_dataset(
-            [case.fingerprint for case in checked], folder.nnunet,
-            dataset=dataset.name, labels=dataset.labels, channels=dataset.channels, memory_target_gb=config.planning.memory_gb,
-        )  # fmt: skip
+            [case.fingerprint for case in checked],
+            folder.nnunet,
+            dataset=dataset.name,
+            labels=dataset.labels,
+            channels=dataset.channels,
+            memory_target_gb=config.planning.memory_gb,
+        )
         for configuration, plan in plans.items():
             write_plan(folder.plan(configuration), plan)
-        described = {case.name: _describe(case, hashes[case.name], checked[number].repairs) for number, case in enumerate(cases)}
-        write_json(folder.record, {"dataset": dataset.name, "plans_hash": plans_hash, "cases": described, "versions": installed_versions()})
+        described = {
+            case.name: _describe(case, hashes[case.name], checked[number].repairs) for number, case in enumerate(cases)
+        }
+        write_json(
+            folder.record,
+            {"dataset": dataset.name, "plans_hash": plans_hash, "cases": described, "versions": installed_versions()},
+        )
     _report_repairs(folder)
     write_folds(folder.folds, patient_folds(cases, folds=config.planning.folds, seed=config.planning.split_seed))
 
@@ -94,7 +107,13 @@ def _report_repairs(folder: WorkFolder) -> None:
     repaired = {name: case["repairs"] for name, case in folder.read_record()["cases"].items() if case["repairs"]}
     if repaired:
         name, repairs = next(iter(repaired.items()))
-        log.info("repaired headers of %d cases (all in %s), for example %s: %s", len(repaired), folder.record, name, repairs[0])
+        log.info(
+            "repaired headers of %d cases (all in %s), for example %s: %s",
+            len(repaired),
+            folder.record,
+            name,
+            repairs[0],
+        )
 
 
 def _check_cases(cases: Sequence[Case], labels: LabelSet, processes: int) -> list[CheckedCase]:
@@ -113,8 +132,13 @@ def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | 
         label_map = read_label_map(_reference(case))
         strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
         if strange:
-            return f"{case.label_map}: labels must be 0 to {labels.classes - 1} ({', '.join(labels.names)}), found also {strange}"
-        repairs = tuple(f"{file.name}: {repair}" for file, image in zip((*case.images, _reference(case)), (*images, label_map), strict=True) for repair in image.repairs)
+            allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
+            return f"{case.label_map}: labels must be {allowed}, found also {strange}"
+        repairs = tuple(
+            f"{file.name}: {repair}"
+            for file, image in zip((*case.images, _reference(case)), (*images, label_map), strict=True)
+            for repair in image.repairs
+        )
         return CheckedCase(fingerprint_case(images, label_map, samples=samples), repairs)
     except UumambaError as error:
         return str(error)
@@ -126,14 +150,20 @@ def _reference(case: Case) -> Path:
     return case.label_map
 
 
-def _store_cases(folder: WorkFolder, configuration: str, cases: Sequence[Case], hashes: dict[str, dict[str, str]], processes: int) -> None:
+def _store_cases(
+    folder: WorkFolder, configuration: str, cases: Sequence[Case], hashes: dict[str, dict[str, str]], processes: int
+) -> None:
     plan = folder.read_plan(configuration)
     store = folder.store(configuration)
-    wanted = {case.name: hash_json({"files": hashes[case.name], "plan": plan.model_dump(mode="json")}) for case in cases}
+    wanted = {
+        case.name: hash_json({"files": hashes[case.name], "plan": plan.model_dump(mode="json")}) for case in cases
+    }
     missing = [case for case in cases if not store.is_current(case.name, wanted[case.name])]
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
     work = partial(_store_case, folder=folder, plan=plan)
-    for _ in _in_parallel(work, [(case, wanted[case.name]) for case in missing], f"preprocess {configuration}", processes):
+    for _ in _in_parallel(
+        work, [(case, wanted[case.name]) for case in missing], f"preprocess {configuration}", processes
+    ):
         pass
 
 
@@ -153,11 +183,15 @@ def _store_case(task: tuple[Case, str], *, folder: WorkFolder, plan: Plan) -> No
     )
 
 
-def _in_parallel(function: Callable[[Item], Outcome], items: Sequence[Item], description: str, processes: int) -> Iterator[Outcome]:
+def _in_parallel(
+    function: Callable[[Item], Outcome], items: Sequence[Item], description: str, processes: int
+) -> Iterator[Outcome]:
     """`function` of each item, in order; in this process if one is enough."""
     if processes == 1 or len(items) < 2:
         yield from track(map(function, items), description, total=len(items))
         return
     # Processes are spawned because a fork of a process that has used torch's threads can hang.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
         yield from track(pool.map(function, items), description, total=len(items))

@@ -5,13 +5,15 @@ import io
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from uumamba.config import RunConfig, dump_config
-from uumamba.core.files import hash_json, write_json, write_text
+from uumamba.core.errors import InputError
+from uumamba.core.files import read_json, write_json, write_text
 from uumamba.core.log import log, log_to
 from uumamba.core.seeding import derive_seed
 from uumamba.core.versions import installed_versions
@@ -36,6 +38,21 @@ from uumamba.training.setup import set_up
 from uumamba.training.validation import validate_volumes
 
 _SECONDS_BETWEEN_CURVES = 60.0
+_MAY_CHANGE_ON_RESUME = ("hardware",)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is trained, on which cases, where, and with which settings."""
+
+    config: RunConfig
+    dataset: Dataset
+    plan: Plan
+    store: PreprocessedStore
+    fold: str
+    cases: Fold
+    directory: RunDirectory
+    device: torch.device
 
 
 def train(
@@ -43,175 +60,215 @@ def train(
 ) -> RunDirectory:
     """Train and validate one fold; returns the run's folder, which then holds the bundle.
 
-    Raises `InputError` if the data set is not preprocessed, if the run is there already, or if there is nothing to resume.
+    Raises `InputError` if the data set is not preprocessed, if the run is there already, if there is nothing to resume,
+    or if a resumed run began with other settings or data.
     """
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
     plan = config.plan.adapt(folder.read_plan(config.plan.configuration))
-    cases = folder.read_fold(fold)
-    store = folder.store(plan.configuration)
-    directory = RunDirectory(folder.run(name, fold))
-    directory.prepare(resume=resume_run, overwrite=overwrite)
+    job = _Job(
+        config=config,
+        dataset=dataset,
+        plan=plan,
+        store=folder.store(plan.configuration),
+        fold=fold,
+        cases=folder.read_fold(fold),
+        directory=RunDirectory(folder.run(name, fold)),
+        device=config.hardware.resolve_device(),
+    )
+    job.directory.prepare(resume=resume_run, overwrite=overwrite)
+    with log_to(job.directory.log):
+        _run(job, resume_run=resume_run)
+    return job.directory
+
+
+def _run(job: _Job, *, resume_run: bool) -> None:
     started = time.perf_counter()
-
-    with log_to(directory.log):
-        device = config.hardware.resolve_device()
-        training = _build(config, plan, device)
-        record = _begin_record(config, plan, folder, cases, fold, training, device)
-        write_text(directory.config, dump_config(config))
-        write_json(directory.record, record)
-        if resume_run:
-            resume(training, directory)
-        workers = config.hardware.resolve_workers(device)
-        fit(
-            training,
-            config.rule.build(),
-            config.training,
-            batches=_training_batches(config, plan, dataset, store, cases, workers),
-            validation=_validation_batches(config, plan, store, cases) if cases.validation else None,
-            labels=plan.labels,
-            directory=directory,
-            on_epoch=_draw_curves(directory, name),
-        )
-        scores = _validate(training, store, cases, plan, device, directory)
-        _write_bundle(directory, training, config, plan, dataset, record, scores)
-        finished = {"seconds": round(time.perf_counter() - started, 1), "peak_memory_gb": round(peak_memory_gb(device), 3), "scores": scores}
-        write_json(directory.record, record | {"finished": finished})
-        log.info("done in %.0f s, peak memory %.2f GB: %s", finished["seconds"], finished["peak_memory_gb"], directory.bundle)
-    return directory
+    training = _build(job)
+    record = _describe(job, training)
+    if resume_run:
+        _require_same_run(job, record)
+        resume(training, job.directory)
+    write_text(job.directory.config, dump_config(job.config))
+    write_json(job.directory.record, record)
+    fit(
+        training,
+        job.config.rule.build(),
+        job.config.training,
+        batches=_training_batches(job),
+        validation=_validation_batches(job) if job.cases.validation else None,
+        labels=job.plan.labels,
+        directory=job.directory,
+        on_epoch=_draw_curves(job),
+    )
+    scores = _validate_volumes(job, training) if job.cases.validation else {}
+    _write_bundle(job, training, record, scores)
+    seconds, memory = time.perf_counter() - started, peak_memory_gb(job.device)
+    finished = {"seconds": round(seconds, 1), "peak_memory_gb": round(memory, 3), "scores": scores}
+    write_json(job.directory.record, record | {"finished": finished})
+    log.info("done in %.0f s, peak memory %.2f GB: %s", seconds, memory, job.directory.bundle)
 
 
-def _build(config: RunConfig, plan: Plan, device: torch.device) -> Training:
+def _build(job: _Job) -> Training:
     """Network, loss and optimizer on their device, seeded."""
+    config, plan = job.config, job.plan
     if config.hardware.threads is not None:
         torch.set_num_threads(config.hardware.threads)
     torch.use_deterministic_algorithms(config.deterministic)
     torch.backends.cudnn.benchmark = not config.deterministic
     seed_process(derive_seed(config.seed, "weights"))
-    deep_supervision = config.training.deep_supervision
     network = config.network.build(
-        topology_of(plan), input_channels=len(plan.channels), classes=plan.labels.classes, deep_supervision=deep_supervision
+        topology_of(plan),
+        input_channels=len(plan.channels),
+        classes=plan.labels.classes,
+        deep_supervision=config.training.deep_supervision,
     )
-    levels = len(_target_strides(config, plan))
-    loss = config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=levels)
     return set_up(
-        network, loss, config.optimizer.build, device=device, precision=config.hardware.resolve_precision(device),
-        clip_norm=config.training.clip_norm, skip_limit=config.training.skip_limit,
-    )  # fmt: skip
+        network,
+        config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=len(_target_strides(job))),
+        config.optimizer.build,
+        device=job.device,
+        precision=config.hardware.resolve_precision(job.device),
+        clip_norm=config.training.clip_norm,
+        skip_limit=config.training.skip_limit,
+    )
 
 
-def _training_batches(
-    config: RunConfig, plan: Plan, dataset: Dataset, store: PreprocessedStore, cases: Fold, workers: int
-) -> PatchLoader:
-    augmentation = config.augmentation.build(patch_size=plan.patch_size, mirror_axes=plan.patch_axes(dataset.mirrored_axes))
+def _training_batches(job: _Job) -> PatchLoader:
+    mirror_axes = job.plan.patch_axes(job.dataset.mirrored_axes)
     patches = PatchDataset(
-        store, cases.training, patch_size=plan.patch_size, target_strides=_target_strides(config, plan), seed=config.seed,
-        augmentation=augmentation, masked_channels=_masked_channels(plan),
-    )  # fmt: skip
+        job.store,
+        job.cases.training,
+        patch_size=job.plan.patch_size,
+        target_strides=_target_strides(job),
+        seed=job.config.seed,
+        augmentation=job.config.augmentation.build(patch_size=job.plan.patch_size, mirror_axes=mirror_axes),
+        masked_channels=_masked_channels(job.plan),
+    )
     return build_loader(
-        patches, batch_size=plan.batch_size, iterations=config.training.iterations * config.training.accumulate,
-        foreground_fraction=config.training.foreground_fraction, workers=workers, pin_memory=torch.cuda.is_available(),
-    )  # fmt: skip
+        patches,
+        batch_size=job.plan.batch_size,
+        iterations=job.config.training.iterations * job.config.training.accumulate,
+        foreground_fraction=job.config.training.foreground_fraction,
+        workers=job.config.hardware.resolve_workers(job.device),
+        pin_memory=job.device.type == "cuda",
+    )
 
 
-def _validation_batches(config: RunConfig, plan: Plan, store: PreprocessedStore, cases: Fold) -> PatchLoader:
+def _validation_batches(job: _Job) -> PatchLoader:
     patches = PatchDataset(
-        store, cases.validation, patch_size=plan.patch_size, target_strides=_target_strides(config, plan)[:1], seed=config.seed,
-        stream="validation", masked_channels=_masked_channels(plan),
-    )  # fmt: skip
+        job.store,
+        job.cases.validation,
+        patch_size=job.plan.patch_size,
+        target_strides=_target_strides(job)[:1],
+        seed=job.config.seed,
+        stream="validation",
+        masked_channels=_masked_channels(job.plan),
+    )
     return build_loader(
-        patches, batch_size=plan.batch_size, iterations=config.training.validation_iterations,
-        foreground_fraction=config.training.foreground_fraction,
-    )  # fmt: skip
+        patches,
+        batch_size=job.plan.batch_size,
+        iterations=job.config.training.validation_iterations,
+        foreground_fraction=job.config.training.foreground_fraction,
+    )
 
 
-def _target_strides(config: RunConfig, plan: Plan) -> tuple[tuple[int, ...], ...]:
-    strides = target_strides(plan.strides)
-    return strides if config.training.deep_supervision else strides[:1]
+def _target_strides(job: _Job) -> tuple[tuple[int, ...], ...]:
+    strides = target_strides(job.plan.strides)
+    return strides if job.config.training.deep_supervision else strides[:1]
 
 
 def _masked_channels(plan: Plan) -> list[int]:
     return [number for number, channel in enumerate(plan.channels) if channel.mask_for_normalization]
 
 
-def _begin_record(
-    config: RunConfig, plan: Plan, folder: WorkFolder, cases: Fold, fold: str, training: Training, device: torch.device
-) -> dict[str, Any]:
-    """The run record, and the log's line on what is in use."""
-    precision = training.step.precision
-    backend = resolve_backend(config.network.scan_backend, device=device)
+def _describe(job: _Job, training: Training) -> dict[str, Any]:
+    """The run record, and a line in the log on what is in use."""
+    config, plan, precision = job.config, job.plan, training.step.precision
+    backend = resolve_backend(config.network.scan_backend, device=job.device)
     parameters = sum(parameter.numel() for parameter in training.network.parameters())
-    log.info(
-        "%s, %s, fold %s: %.2f M parameters, patch %s, batch %d; scan %s, precision %s, %s with %d threads, seed %d",
-        plan.dataset, plan.configuration, fold, parameters / 1e6, "x".join(map(str, plan.patch_size)), plan.batch_size,
-        backend, precision, device, torch.get_num_threads(), config.seed,
-    )  # fmt: skip
+    network = (
+        f"{parameters / 1e6:.2f} M parameters, patch {'x'.join(map(str, plan.patch_size))}, batch {plan.batch_size}"
+    )
+    machine = f"scan {backend}, precision {precision}, {job.device} with {torch.get_num_threads()} threads"
+    log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
+    log.info("%s, seed %d%s", machine, config.seed, ", deterministic" if config.deterministic else "")
     return {
         **describe_program(),
-        **describe_machine(device),
+        **describe_machine(job.device),
         "precision": precision,
         "scan_backend": backend,
         "seed": config.seed,
-        "deterministic": config.deterministic,
         "parameters": parameters,
-        "fold": fold,
-        "split": cases.model_dump(mode="json"),
-        "split_hash": hash_json(cases.model_dump(mode="json")),
-        "data_hash": folder.store(plan.configuration).content_hash(cases.training + cases.validation),
+        "fold": job.fold,
+        "split": job.cases.model_dump(mode="json"),
+        "data_hash": job.store.content_hash(job.cases.training + job.cases.validation),
         "plan": plan.model_dump(mode="json"),
         "configuration": config.model_dump(mode="json"),
     }
 
 
-def _draw_curves(directory: RunDirectory, name: str) -> Callable[[Sequence[Row]], None]:
-    """Draw the history after an epoch, but not so often that drawing costs more than a little of the run."""
+def _require_same_run(job: _Job, record: dict[str, Any]) -> None:
+    """A resumed run must go on as it began: the same settings (but for the machine's), plan, split and data."""
+    before = read_json(job.directory.record)
+    old, new = before["configuration"], record["configuration"]
+    changed = [name for name in new if name not in _MAY_CHANGE_ON_RESUME and old.get(name) != new[name]]
+    changed += [name for name in ("plan", "split", "data_hash") if before[name] != record[name]]
+    if changed:
+        raise InputError(
+            f"{job.directory.path}: cannot be resumed, as {', '.join(changed)} changed since it began; "
+            f"resume with --config {job.directory.config}, or begin anew with --overwrite"
+        )
+
+
+def _draw_curves(job: _Job) -> Callable[[Sequence[Row]], None]:
+    """Draw the history after an epoch, the last one always, else not so often that it costs more than a little."""
     drawn = -math.inf
 
     def draw(rows: Sequence[Row]) -> None:
         nonlocal drawn
-        if time.monotonic() - drawn > _SECONDS_BETWEEN_CURVES:
-            save_figure(training_figure(rows, title=name), directory.curves)
+        if time.monotonic() - drawn > _SECONDS_BETWEEN_CURVES or len(rows) == job.config.training.epochs:
+            title = f"{job.directory.path.parent.name}, fold {job.fold}"
+            save_figure(training_figure(rows, title=title), job.directory.curves)
             drawn = time.monotonic()
 
     return draw
 
 
-def _validate(
-    training: Training, store: PreprocessedStore, cases: Fold, plan: Plan, device: torch.device, directory: RunDirectory
-) -> dict[str, float | None]:
+def _validate_volumes(job: _Job, training: Training) -> dict[str, float | None]:
     """Mean Dice of whole validation volumes per structure; the cases go into a table."""
-    save_figure(training_figure(training.history, title=directory.path.parent.name), directory.curves)
-    if not cases.validation:
-        return {}
-    scores = validate_volumes(training.network, store, cases.validation, plan, device)
+    structures = job.plan.labels.structures
+    scores = validate_volumes(training.network, job.store, job.cases.validation, job.plan, job.device)
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["case", *plan.labels.structures])
-    writer.writerows([case, *row.values()] for case, row in scores.items())
-    write_text(directory.validation, text.getvalue())
+    writer = csv.DictWriter(text, ["case", *structures], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"case": case, **row} for case, row in scores.items())
+    write_text(job.directory.validation, text.getvalue())
     means: dict[str, float | None] = {}
-    for structure in plan.labels.structures:
+    for structure in structures:
         values = [value for row in scores.values() if (value := row[structure]) is not None]
         means[structure] = math.fsum(values) / len(values) if values else None
-    log.info("whole validation volumes, mean Dice: %s", ", ".join(f"{name} {value}" if value is None else f"{name} {value:.4f}" for name, value in means.items()))
+    shown = (f"{name} {'none' if value is None else format(value, '.4f')}" for name, value in means.items())
+    log.info("mean Dice of %d whole validation volumes: %s", len(scores), ", ".join(shown))
     return means
 
 
-def _write_bundle(
-    directory: RunDirectory, training: Training, config: RunConfig, plan: Plan, dataset: Dataset, record: dict[str, Any],
-    scores: dict[str, float | None],
-) -> None:  # fmt: skip
+def _write_bundle(job: _Job, training: Training, record: dict[str, Any], scores: dict[str, float | None]) -> None:
     description = BundleDescription(
-        plan=plan,
-        network=config.network,
-        mirrored_axes=dataset.mirrored_axes,
-        preprocessing={"resampling": "nnU-Net", "orientation": "canonical"},
+        plan=job.plan,
+        network=job.config.network,
+        mirrored_axes=job.dataset.mirrored_axes,
         training=TrainingRecord(
-            seed=config.seed, epochs=config.training.epochs, fold=record["fold"], scores=scores,
-            cases=record["split"]["training"], case_hashes={"all": record["data_hash"]}, configuration=record["configuration"],
+            seed=job.config.seed,
+            epochs=job.config.training.epochs,
+            fold=job.fold,
+            cases=job.cases.training,
+            data_hash=record["data_hash"],
+            scores=scores,
+            configuration=record["configuration"],
         ),
         versions=installed_versions(),
-        licence=dataset.licence,
-        citation=dataset.citation,
-    )  # fmt: skip
-    write_bundle(directory.bundle, state=training.network.state_dict(), description=description)
+        licence=job.dataset.licence,
+        citation=job.dataset.citation,
+    )
+    write_bundle(job.directory.bundle, state=training.network.state_dict(), description=description)
