@@ -34,9 +34,9 @@ FORMAT_VERSION = 1
 class TrainingRecord(Settings):
     """How the weights came about: enough to find the run again and to see which data they saw.
 
-    `cases` are the names of the training cases; `data_hash` the hash of all preprocessed
-    cases of the fold; `scores` the mean Dice (or another number) by name, None where there is no number; `configuration` the
-    resolved configuration of the run.
+    `cases` are the names of the training cases; `data_hash` the hash of all preprocessed cases of the fold; `scores`
+    the mean Dice (or another number) by name, None where there is no number; `configuration` the resolved configuration
+    of the run.
     """
 
     seed: int | None = None

@@ -34,7 +34,8 @@ def set_up(
     def task(model: nn.Module, batch: PatchBatch) -> LossValue:
         logits = model(batch["image"].to(device, non_blocking=True))
         levels = logits if isinstance(logits, list) else [logits]
-        return loss(levels, [target.to(device, non_blocking=True) for target in batch["target"]])
+        value: LossValue = loss(levels, [target.to(device, non_blocking=True) for target in batch["target"]])
+        return value
 
     step = Step(
         wrapped,

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,7 @@ _PATIENTS = 10
 _FOLD = "0"
 
 
-def demo(output: Path, *, overwrite: bool) -> None:
+def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> None:
     """Generate patients, preprocess, train, infer and evaluate the held-out fold, and say where everything is.
 
     Raises `InputError` if `output` holds something and `overwrite` is not set.
@@ -34,7 +35,7 @@ def demo(output: Path, *, overwrite: bool) -> None:
     data, work = output / "data", output / "work"
     patients = write_phantom_acdc(data, patients=_PATIENTS, seed=1, size=PhantomSize())
     log.info("generated %d patients with beating hearts in %s", len(patients), data)
-    config = config_for("acdc", "demo", ())
+    config = config_for(ACDC.name, "demo", overrides)
     preprocess("acdc", data, work, config)
     run = train("acdc", work, "demo", config, fold=_FOLD, resume_run=False, overwrite=False)
     held_out = validation_cases(work, "acdc", _FOLD)
