@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic import BaseModel, NonNegativeInt, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from uumamba.core.errors import ConfigError, InputError
@@ -44,6 +44,16 @@ class RunConfig(Settings):
     augmentation: AugmentationSettings = AugmentationSettings()
     training: TrainingSettings = TrainingSettings()
     hardware: HardwareSettings = HardwareSettings()
+
+    @model_validator(mode="after")
+    def _check(self) -> "RunConfig":
+        chosen, planned, patch = self.plan.configuration, self.planning.configurations, self.plan.patch_size
+        if chosen not in planned:
+            raise ValueError(f"plan.configuration must be among planning.configurations {planned}, got {chosen}")
+        axes = 2 if chosen == "2d" else 3
+        if patch is not None and len(patch) != axes:
+            raise ValueError(f"plan.patch_size must have {axes} sizes for {chosen}, got {patch}")
+        return self
 
 
 def config_directory() -> Path:
@@ -134,6 +144,8 @@ def _explain(detail: ErrorDetails, path: Path | None, sources: Mapping[str, str]
     }
     key = ".".join(str(part) for part in detail["loc"] if part not in variants)
     source = next((name for start, name in sources.items() if key.startswith(start)), None) or path or "configuration"
+    if not key:
+        return f"{source}: {detail['msg'].removeprefix('Value error, ')}"
     unknown = detail["type"] == "extra_forbidden"
     message = "no such setting" if unknown else detail["msg"].removeprefix("Value error, ")
     near = difflib.get_close_matches(key, list(setting_keys()), n=1, cutoff=0.0) if unknown else []

@@ -92,9 +92,23 @@ def test_missing_key(root: Path, key: str) -> None:
         index_training(root)
 
 
-def test_a_number_that_is_none(root: Path) -> None:
-    info(root).write_text("ED: first\nES: 12\nGroup: DCM\nHeight: 184.0\nWeight: 95.0\n")
-    with pytest.raises(InputError, match=r"Info\.cfg: ED must be a number, got 'first'; restore it"):
+@pytest.mark.parametrize("frame", ["first", "nan", "inf", "1.5", "0", "-1", ""])
+@pytest.mark.parametrize("phase", ["ED", "ES"])
+def test_a_frame_that_is_none(root: Path, phase: str, frame: str) -> None:
+    lines = {"ED": "1", "ES": "12", phase: frame, "Group": "DCM", "Height": "184.0", "Weight": "95.0"}
+    info(root).write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
+    with pytest.raises(
+        InputError, match=rf"Info\.cfg: {phase} must be a frame, a whole number from 1 on, got '{frame}'; restore it"
+    ):
+        index_training(root)
+
+
+@pytest.mark.parametrize("size", ["tall", "nan", "inf", "0", "-184.0", ""])
+@pytest.mark.parametrize("key", ["Height", "Weight"])
+def test_an_impossible_size(root: Path, key: str, size: str) -> None:
+    lines = info(root).read_text().splitlines()
+    info(root).write_text("\n".join(f"{key}: {size}" if line.startswith(key) else line for line in lines))
+    with pytest.raises(InputError, match=rf"Info\.cfg: {key} must be a number above 0, got '{size}'; restore it"):
         index_training(root)
 
 

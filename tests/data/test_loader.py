@@ -134,6 +134,22 @@ def test_resume_equals_continue(store: PreprocessedStore) -> None:
     assert all(same(*pair) for pair in zip(whole[2:], rest, strict=True))
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_torchs_global_generator_is_left_alone(store: PreprocessedStore, workers: int) -> None:
+    before = torch.get_rng_state()
+    data = loader(dataset(store), workers=workers)
+    for epoch in range(2):
+        assert len(list(data.epoch(epoch))) == 5
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_epoch_stays_the_one_that_was_asked_for(store: PreprocessedStore) -> None:
+    data = loader(dataset(store))
+    first, second = data.epoch(0), data.epoch(1, start=3)
+    assert len(list(first)) == 5
+    assert same(next(second), list(loader(dataset(store)).epoch(1))[3])
+
+
 def test_ranks_share_the_global_batch(store: PreprocessedStore) -> None:
     whole = next(loader(dataset(store)).epoch(0))
     parts = [next(loader(dataset(store), rank=rank, ranks=3).epoch(0)) for rank in range(3)]

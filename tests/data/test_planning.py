@@ -179,11 +179,9 @@ def test_no_labelled_voxel_at_all(tmp_path: Path) -> None:
         plan(made_up(intensities=np.zeros((1, 0), dtype=np.float32)), tmp_path)
 
 
-def test_image_and_label_map_on_different_grids() -> None:
-    image = Image(np.zeros((4, 5, 6), dtype=np.float32), np.eye(4))
-    label_map = Image(np.zeros((4, 5, 7), dtype=np.uint8), np.eye(4))
-    with pytest.raises(InputError, match="4 x 5 x 6"):
-        fingerprint_case([image], label_map, samples=10)
+@pytest.mark.parametrize(("cases", "samples"), [(1, 500_000), (20, 500_000), (200, 500_000), (1000, 100_000)])
+def test_samples_per_case_are_nnunets_from_200_cases_on(cases: int, samples: int) -> None:
+    assert samples_per_case(cases) == samples
 
 
 def test_the_fingerprint_is_of_the_cropped_image() -> None:

@@ -15,10 +15,14 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.core.labels import LabelSet
 from uumamba.data.datasets.acdc import ACDC
+from uumamba.data.foreground import foreground_locations
+from uumamba.data.loader import PatchDataset
 from uumamba.data.phantom import PhantomSize, write_phantom_acdc
 from uumamba.data.plan import Plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset
 from uumamba.data.preprocess import Geometry, preprocess_case, restore_label_map, restore_labels
+from uumamba.data.sampler import SampleKey
+from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
 from uumamba.imaging.orientation import Orientation, reorient
@@ -92,7 +96,7 @@ def test_the_voxels_are_nnunets(name: str, configuration: Configuration, tmp_pat
     case = preprocess_case([image], plan, labels)
     np.testing.assert_array_equal(case.data, expected)
     assert case.labels is not None
-    np.testing.assert_array_equal(case.labels, np.maximum(expected_labels, 0))
+    np.testing.assert_array_equal(case.labels, expected_labels)
     assert case.data.dtype == np.float32
     alone, _, _, _ = nnunet_case(image, None, tmp_path, configuration)
     np.testing.assert_array_equal(preprocess_case([image], plan).data, alone)
@@ -178,10 +182,17 @@ def test_a_real_label_map_returns_from_every_orientation(tmp_path: Path) -> None
         assert min(dice(back, reference.data, number) for number in (1, 2, 3)) >= 0.99
 
 
+def two_channels(folder: Path, relative_size: float = 1.0) -> Plan:
+    """A plan in three dimensions for two channels of 1 mm cubes."""
+    case = CaseFingerprint(
+        (24, 22, 20), (1.0, 1.0, 1.0), np.arange(200, dtype=np.float32).reshape(2, 100), relative_size
+    )
+    return plan_dataset([case], folder, dataset="fake", labels=LABELS, channels=("T1", "T2"))["3d_fullres"]
+
+
 def test_several_channels_are_normalised_each_on_its_own(tmp_path: Path) -> None:
     image, labels = ball((20, 22, 24), (1.0, 1.0, 1.0))
-    case = CaseFingerprint((24, 22, 20), (1.0, 1.0, 1.0), np.arange(200, dtype=np.float32).reshape(2, 100), 1.0)
-    plan = plan_dataset([case], tmp_path, dataset="fake", labels=LABELS, channels=("T1", "T2"))["3d_fullres"]
+    plan = two_channels(tmp_path)
     second = Image(3 * image.data + 5, image.affine)
     data = preprocess_case([image, second], plan, labels).data
     assert data.shape == (2, 24, 22, 20)
@@ -206,6 +217,32 @@ def test_what_was_cropped_away_comes_back_as_background(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back, np.where(image.data > 0, 2, 0))
 
 
+def test_voxels_outside_the_nonzero_mask_are_zero_from_preprocessing_to_the_loader(tmp_path: Path) -> None:
+    """A diamond-shaped image keeps corners of zeros after cropping, which are marked, and stay zero when noise comes."""
+    image, labels = ball((20, 22, 24), (1.0, 1.0, 1.0))
+    far = np.abs(np.indices(image.shape) - np.reshape([9.5, 10.5, 11.5], (3, 1, 1, 1))).sum(axis=0) > 18
+    image.data[far], labels.data[far] = 0, 0
+    plan = two_channels(tmp_path, relative_size=0.4)
+    assert [channel.mask_for_normalization for channel in plan.channels] == [True, True]
+    case = preprocess_case([image, image], plan, labels)
+    assert case.labels is not None
+    np.testing.assert_array_equal(case.labels[0] == -1, far.T)
+    assert not case.data[:, far.T].any()
+    np.testing.assert_allclose(case.data[:, ~far.T].mean(axis=1), 0, atol=1e-4)
+
+    store = PreprocessedStore(tmp_path / "store")
+    record = CaseRecord(inputs="", spacing_mm=plan.spacing_mm)
+    found = foreground_locations(case.labels)
+    assert sorted(found) == [1, 2]
+    store.write("a", case.data + 7, case.labels, record, foreground=found)
+    shape = case.data.shape[1:]
+    patches = PatchDataset(store, ["a"], patch_size=shape, target_strides=((1, 1, 1),), seed=0, masked_channels=(0, 1))
+    sample = patches[SampleKey(0, 0, False)]
+    np.testing.assert_array_equal(sample["image"].numpy(), np.where(far.T, 0, case.data + 7))
+    np.testing.assert_array_equal(sample["target"][0].numpy(), np.maximum(case.labels, 0))
+    np.testing.assert_array_equal(restore_label_map(case.labels[0], case.geometry, plan), labels.data)
+
+
 def test_an_empty_image_is_not_cropped(tmp_path: Path) -> None:
     image = Image(np.zeros((20, 22, 24), dtype=np.float32), np.eye(4))
     case = preprocess_case([image], plans_for((1.0, 1.0, 1.0), tmp_path, "MRI")["3d_fullres"])
@@ -227,8 +264,29 @@ def off_grid() -> Image:
 
 def test_files_of_one_case_must_share_a_grid(tmp_path: Path, off_grid: Image) -> None:
     image, _ = ball((20, 22, 24), (1.0, 1.0, 1.0))
-    plan = plans_for((1.0, 1.0, 1.0), tmp_path, "MRI")["3d_fullres"]
-    with pytest.raises(InputError, match="label map"):
-        preprocess_case([image], plan, off_grid)
-    with pytest.raises(InputError, match="another channel"):
+    plan = two_channels(tmp_path)
+    with pytest.raises(
+        InputError, match="the label map: not on the grid of the image of channel T1: shape 20 x 22 x 25"
+    ):
+        preprocess_case([image, image], plan, off_grid)
+    with pytest.raises(InputError, match="the image of channel T2: not on the grid of the image of channel T1"):
         preprocess_case([image, off_grid], plan)
+
+
+@pytest.mark.parametrize("mark", [-3e38, 1e30])
+@pytest.mark.parametrize("relative_size", [1.0, 0.4])
+def test_extreme_intensities_are_refused(tmp_path: Path, mark: float, relative_size: float) -> None:
+    image, labels = ball((20, 22, 24), (1.0, 1.0, 1.0))
+    image.data[:3] = mark
+    plan = plans_for((1.0, 1.0, 1.0), tmp_path, "MRI", relative_size)["3d_fullres"]
+    with pytest.raises(InputError, match=r"channel MRI: its intensities, .* to .*, are too extreme .* set those to 0"):
+        preprocess_case([image], plan, labels)
+    ct = plans_for((1.0, 1.0, 1.0), tmp_path, "CT")["3d_fullres"]
+    assert np.isfinite(preprocess_case([image], ct, labels).data).all()
+
+
+def test_intensities_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    image, _ = ball((20, 22, 24), (1.0, 1.0, 1.0))
+    image.data[0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="channel MRI: its intensities, nan to nan, are too extreme"):
+        preprocess_case([image], plans_for((1.0, 1.0, 1.0), tmp_path, "MRI")["3d_fullres"])

@@ -123,8 +123,8 @@ def test_many_failures_are_cut_short_on_screen_only(tmp_path: Path, cases: list[
 def test_written_files(tmp_path: Path, cases: list[Case]) -> None:
     spoil(tmp_path)
     written = write_evaluation(evaluate(tmp_path, cases), tmp_path / "out")
-    assert [path.name for path in written] == ["cases.csv", "summary.json", "clinical.csv", "clinical.json"]
-    with (tmp_path / "out" / "cases.csv").open(newline="") as file:
+    assert [path.name for path in written] == ["scores.csv", "summary.json", "clinical.csv", "clinical.json"]
+    with (tmp_path / "out" / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == CASE_COLUMNS
     assert len(rows) == 18
@@ -152,5 +152,5 @@ def test_without_phases_there_is_no_clinical_file(tmp_path: Path, cases: list[Ca
         tmp_path / "predictions", tmp_path / "references", LABELS, nsd_tolerance_mm={"RV": 1.0, "MYO": 1.0, "LV": 2.0}
     )
     written = write_evaluation(evaluation, tmp_path / "out")
-    assert [path.name for path in written] == ["cases.csv", "summary.json"]
+    assert [path.name for path in written] == ["scores.csv", "summary.json"]
     assert json.loads(written[1].read_text())["nsd_tolerance_mm"]["LV"] == 2.0

@@ -27,6 +27,8 @@ def touch(folder: Path, *names: str) -> Path:
         ("case1_CTA.mha", ["masks/case1_label.mha", "images/case1_CTA.mha"]),
         ("case1_gt.nii.gz", ["case1_gt.nii.gz"]),
         ("sub/case1.nii", ["case1_seg.nrrd"]),
+        ("case1.nii", ["case1_labels.nii.gz", "case1.nii.gz", ".old/case1_gt.nii.gz"]),
+        ("case1_cta.mha", ["case1_GT.nii.gz"]),
     ],
 )
 def test_layouts(tmp_path: Path, prediction: str, references: list[str]) -> None:

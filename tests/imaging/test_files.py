@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from uumamba.core.errors import InputError
-from uumamba.imaging.files import find_images, image_stem, read_image, read_label_map, write_image, write_label_map
+from uumamba.imaging.files import (
+    LABEL_MARKS,
+    find_images,
+    image_stem,
+    read_image,
+    read_label_map,
+    without_mark,
+    write_image,
+    write_label_map,
+)
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
 from uumamba.imaging.orientation import to_canonical
@@ -246,9 +255,32 @@ def test_stems_and_folders(tmp_path: Path) -> None:
     assert [image_stem(Path(f"case.7{suffix}")) for suffix in (*SUFFIXES, ".NII.GZ")] == ["case.7"] * 5
     for name in ("b.nii", "a.nii.gz", "c.MHA", "notes.txt", ".12-d.nii.gz"):
         (tmp_path / name).touch()
-    (tmp_path / "folder.nii").mkdir()
-    assert [path.name for path in find_images(tmp_path)] == ["a.nii.gz", "b.nii", "c.MHA"]
+    for name in ("folder.nii", "hidden/.cache", ".hidden"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "deep.nrrd").touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
+    assert found == ["a.nii.gz", "b.nii", "c.MHA", "folder.nii/deep.nrrd"]
+    assert [path.name for path in find_images(tmp_path / ".hidden")] == ["deep.nrrd"]
     with pytest.raises(InputError, match="no such folder"):
         find_images(tmp_path / "none")
     with pytest.raises(InputError, match="not an image file's name"):
         image_stem(Path("notes.txt"))
+
+
+@pytest.mark.parametrize(
+    ("stem", "case"),
+    [
+        ("a_gt", "a"),
+        ("a_label", "a"),
+        ("a_labels", "a"),
+        ("1.label", "1"),
+        ("a_SEG", "a"),
+        ("A_Mask", "A"),
+        ("a", "a"),
+        ("_gt", "_gt"),
+        ("a_gt_frame", "a_gt_frame"),
+        ("label_a", "label_a"),
+    ],
+)
+def test_label_maps_by_name(stem: str, case: str) -> None:
+    assert without_mark(stem, LABEL_MARKS) == case

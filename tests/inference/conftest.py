@@ -11,7 +11,8 @@ from uumamba.core.labels import LabelSet
 from uumamba.data.plan import Channel, IntensityStatistics, Plan
 from uumamba.imaging.files import write_image
 from uumamba.imaging.image import Image
-from uumamba.inference.bundle import Bundle, BundleDescription, TrainingRecord, read_bundle, topology_of, write_bundle
+from uumamba.inference.bundle import Bundle, BundleDescription, TrainingRecord, read_bundle, write_bundle
+from uumamba.inference.network import network_of
 from uumamba.models.umamba import UMambaSettings
 
 STATISTICS = IntensityStatistics(mean=0, median=0, std=1, min=-3, max=3, percentile_00_5=-2, percentile_99_5=2)
@@ -67,14 +68,8 @@ def make_bundle(tmp_path: Path, description: BundleDescription) -> Callable[...,
 
     def make(seed: int = 0, *, deep_supervision: bool = True, **changes: object) -> Bundle:
         changed = description.model_copy(update=changes)
-        plan = changed.plan
         torch.manual_seed(seed)
-        network = changed.network.build(
-            topology_of(plan),
-            input_channels=len(plan.channels),
-            classes=plan.labels.classes,
-            deep_supervision=deep_supervision,
-        )
+        network = network_of(changed.plan, changed.network, deep_supervision=deep_supervision)
         path = tmp_path / "bundles" / f"{len(list(tmp_path.glob('bundles/*')))}.safetensors"
         write_bundle(path, state=network.state_dict(), description=changed)
         return read_bundle(path)

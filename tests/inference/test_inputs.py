@@ -42,7 +42,7 @@ def test_an_acdc_tree(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["a_gt.nii.gz", "a_label.mha", "a_SEG.nii", "1.label.nii.gz", "a_4d.nii", ".a.nii.gz"])
+@pytest.mark.parametrize("name", ["a_labels.mha", "a_SEG.nii", "1.label.nii.gz", "a_4d.nii", "a_4D.nii", ".a.nii.gz"])
 def test_left_out_of_a_folder_but_taken_when_named(name: str, tmp_path: Path) -> None:
     (path, image) = touch(tmp_path, name, "image.nrrd")
     assert find_inputs([tmp_path], tmp_path / "out").images == (image,)

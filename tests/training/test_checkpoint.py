@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from uumamba.core.errors import InputError
+from uumamba.core.random_state import RandomState
 from uumamba.training.checkpoint import read_checkpoint, write_checkpoint
-from uumamba.training.random_state import random_state, restore_random_state
 
 
 def test_any_nested_state_comes_back(tmp_path: Path) -> None:
@@ -38,9 +39,10 @@ def test_an_optimizer_goes_on_bitwise(tmp_path: Path) -> None:
 
 
 def test_random_states_come_back(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path / "a.safetensors", random_state())
+    cpu = torch.device("cpu")
+    write_checkpoint(tmp_path / "a.safetensors", asdict(RandomState.capture(cpu)))
     first = torch.rand(3)
-    restore_random_state(read_checkpoint(tmp_path / "a.safetensors"))
+    RandomState(**read_checkpoint(tmp_path / "a.safetensors")).restore(cpu)
     assert torch.equal(torch.rand(3), first)
 
 

@@ -23,7 +23,6 @@ from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.hardware import Precision
 from uumamba.training.history import Row, read_history
 from uumamba.training.loop import Training, TrainingSettings, fit, resume
-from uumamba.training.random_state import seed_process
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.setup import set_up
 from uumamba.training.validation import validate_patches
@@ -49,7 +48,7 @@ def batches(store: PreprocessedStore, cases: Sequence[str], iterations: int, *, 
 
 
 def build(precision: Precision = "fp32", *, optimizer: SGDSettings | AdamWSettings | None = None) -> Training:
-    seed_process(5)
+    torch.manual_seed(5)
     network = UMambaSettings(mamba="bottleneck").build(TOPOLOGY, input_channels=1, classes=3, deep_supervision=True)
     return set_up(
         network, LossSettings().build(labels=LABELS, batch_dice=True, levels=1), (optimizer or SGDSettings()).build,
@@ -61,7 +60,9 @@ class Stopped(Exception):
     """Raised where a run is made to stop."""
 
 
-def run(training: Training, store: PreprocessedStore, folder: Path, rule: RuleSettings, *, stop_after: int = 99) -> None:
+def run(
+    training: Training, store: PreprocessedStore, folder: Path, rule: RuleSettings, *, stop_after: int = 99
+) -> None:
     def on_epoch(rows: Sequence[Row]) -> None:
         if len(rows) == stop_after:
             raise Stopped
@@ -131,28 +132,31 @@ def test_without_validation_there_is_no_best_epoch(store: PreprocessedStore, tmp
 def test_a_run_directory_is_never_lost_by_mistake(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
     with pytest.raises(InputError, match="nothing to resume, no last.safetensors there; start without --resume"):
-        directory.prepare(resume=True, overwrite=False)
-    directory.prepare(resume=False, overwrite=False)
-    directory.log.write_text("hello")
+        directory.check(resume=True, overwrite=False)
+    directory.check(resume=False, overwrite=False)
+    directory.begin()
+    directory.log.write_text("stopped before the first epoch ended")
+    directory.check(resume=False, overwrite=False)
+    directory.last.write_text("a checkpoint")
     with pytest.raises(InputError, match="holds a run; go on with --resume, or replace it with --overwrite"):
-        directory.prepare(resume=False, overwrite=False)
-    assert directory.log.read_text() == "hello"
-    directory.prepare(resume=False, overwrite=True)
-    assert not directory.log.exists()
+        directory.check(resume=False, overwrite=False)
+    directory.check(resume=True, overwrite=False)
+    directory.check(resume=False, overwrite=True)
+    assert directory.last.read_text() == "a checkpoint"
+    directory.begin()
+    assert list(directory.path.iterdir()) == []
 
 
-def test_ignored_voxels_do_not_count_in_validation(store: PreprocessedStore) -> None:
-    training = build()
-    loader = batches(store, ("case3",), 1, training=False)
+def test_validation_leaves_ignored_voxels_out(store: PreprocessedStore) -> None:
+    batch = next(batches(store, ("case3",), 1, training=False).epoch(0))
     labels = LabelSet(names=("background", "shell"), ignore=2)
     loss = LossSettings().build(labels=labels, batch_dice=True, levels=1)
     network = UMambaSettings(mamba="none").build(TOPOLOGY, input_channels=1, classes=2, deep_supervision=False)
-    batch = next(loader.epoch(0))
+    known = batch["target"][0] != 2
+    assert not known.all()
     result = validate_patches(network, loss, [batch], labels, torch.device("cpu"))
-    ignored = batch["target"][0] == 2
-    assert ignored.any()
-    batch["target"][0][ignored] = 2
-    changed = {**batch, "image": torch.where(ignored, batch["image"], batch["image"])}
-    assert validate_patches(network, loss, [changed], labels, torch.device("cpu")) == result
-    assert set(result.dice) == {"shell"}
-    assert training.epoch == 0
+    with torch.inference_mode():
+        predicted = network.eval()(batch["image"]).argmax(1, keepdim=True)[known]
+    reference = batch["target"][0][known]
+    both = int(((predicted == 1) & (reference == 1)).sum())
+    assert result.dice == {"shell": pytest.approx(2 * both / int((predicted == 1).sum() + (reference == 1).sum()))}

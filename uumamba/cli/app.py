@@ -33,3 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UumambaError as error:
         typer.echo(f"uumamba: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        typer.echo(f"uumamba: {error.filename or 'system'}: {error.strerror or error}", err=True)
+        sys.exit(1)

@@ -19,7 +19,9 @@ def preprocess(
 ) -> None:
     """Check every case, plan the networks and store the cases ready for training."""
     from uumamba.config import config_for
+    from uumamba.data.datasets.table import find_dataset
     from uumamba.workflows import preprocess as workflow
 
     show_log(verbose)
+    find_dataset(dataset)
     workflow.preprocess(dataset, data, work, config_for(dataset, config, overrides or ()))

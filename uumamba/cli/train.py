@@ -17,15 +17,18 @@ def train(
     ] = "0",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the run's folder; else the configuration's name.")] = None,
     config: Config = None,
     overrides: Overrides = None,
     verbose: Verbose = False,
 ) -> None:
     """Train one fold; the result is one file, model.safetensors."""
     from uumamba.config import config_for
+    from uumamba.data.datasets.table import find_dataset
     from uumamba.workflows import train as workflow
 
     show_log(verbose)
+    find_dataset(dataset)
     settings = config_for(dataset, config, overrides or ())
-    name = Path(config).stem if config else dataset
-    workflow.train(dataset, work, name, settings, fold=fold, resume_run=resume, overwrite=overwrite)
+    run = name or Path(config or dataset).stem
+    workflow.train(dataset, work, run, settings, fold=fold, resume_run=resume, overwrite=overwrite)

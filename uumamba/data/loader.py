@@ -1,6 +1,5 @@
 """Batches of patches, the same for the same seed whatever the number of workers and wherever a run was resumed."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict
@@ -11,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from uumamba.core.errors import InputError
 from uumamba.core.log import log
+from uumamba.core.machine import available_cores
 from uumamba.core.seeding import derive_generator
 from uumamba.data.augment import Augmentation
 from uumamba.data.patches import Box, cut_patch, downsample_labels, draw_lower, draw_voxel
@@ -35,7 +35,10 @@ class PatchBatch(TypedDict):
 
 
 class PatchDataset(Dataset[PatchSample]):
-    """Patches drawn from preprocessed cases; a sample depends on (seed, stream, epoch, number) and on nothing else."""
+    """Patches drawn from preprocessed cases; a sample depends on (seed, stream, epoch, number) and on nothing else.
+
+    `seed` is the one it was made with.
+    """
 
     def __init__(
         self,
@@ -52,8 +55,8 @@ class PatchDataset(Dataset[PatchSample]):
         """Patches of `patch_size`: 3 network axes, or 2, then a slice is drawn too.
 
         `target_strides`: strides of each target level against the patch (`patches.target_strides`); `stream` keeps
-        apart the draws of data sets with one seed; `masked_channels` are set to 0 outside the image (label -1), as
-        they were before augmentation. Raises `InputError` without cases, or for a case that is not in the store.
+        apart the draws of data sets with one seed; `masked_channels` are set to 0 outside the nonzero mask (label
+        -1), as preprocessing left them. Raises `InputError` without cases, or for a case that is not in the store.
         """
         if not cases:
             raise InputError(
@@ -66,7 +69,7 @@ class PatchDataset(Dataset[PatchSample]):
         z, y, x = (1,) * (3 - len(patch_size)) + tuple(patch_size)
         self._size: Box = (z, y, x)
         self._strides = tuple(tuple(level) for level in target_strides)
-        self._seed = seed
+        self.seed = seed
         self._augmentation = augmentation
         self._stream = stream
         self._masked_channels = list(masked_channels)
@@ -78,7 +81,7 @@ class PatchDataset(Dataset[PatchSample]):
             return self._draw(key)
 
     def _draw(self, key: SampleKey) -> PatchSample:
-        random = derive_generator(self._seed, self._stream, key.epoch, key.number)
+        random = derive_generator(self.seed, self._stream, key.epoch, key.number)
         case = self._cases[random.integers(len(self._cases))]
         shape = self._shapes[case]
         voxel = draw_voxel(self._store.foreground(case), random) if key.foreground else None
@@ -106,7 +109,10 @@ class PatchLoader(DataLoader[PatchSample]):
     batch_sampler: PatchBatchSampler
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[PatchBatch]:
-        """The batches of one epoch (from 0), beginning with batch `start`: how a run goes on where it stopped."""
+        """The batches of one epoch (from 0), without its first `start` ones: the others are the same as with them.
+
+        With workers one epoch must end before the next is asked for.
+        """
         self.batch_sampler.set_epoch(epoch, start)
         return iter(self)
 
@@ -124,19 +130,26 @@ def build_loader(
 ) -> PatchLoader:
     """A loader of `iterations` batches per epoch; `batch_size` is global, each rank gets its share.
 
-    `workers` 0 loads in this process; more than there are processors are not started. `pin_memory` is for training
-    on CUDA. For validation give a data set of stream "validation" without augmentation, and iterate `loader.epoch(0)`
-    each time: the same patches come.
+    `workers` 0 loads in this process; more than there are cores are not started. `pin_memory` is for training on CUDA.
+    Nothing is drawn from torch's global generator, so a run draws the same after a resume. For validation give a data
+    set of stream "validation" without augmentation, and iterate `loader.epoch(0)` each time: the same patches come.
     """
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if workers > processors:
-        log.info("%d loader workers asked for, %d processors: %d workers start", workers, processors, processors)
-        workers = processors
+    cores = available_cores()
+    if workers > cores:
+        log.info("%d loader workers asked for, %d cores: %d workers start", workers, cores, cores)
+        workers = cores
     sampler = PatchBatchSampler(
         batch_size=batch_size, iterations=iterations, foreground_fraction=foreground_fraction, rank=rank, ranks=ranks
     )
     parallel: dict[str, Any] = {"persistent_workers": True, "worker_init_fn": _start_worker} if workers else {}
-    return PatchLoader(dataset, batch_sampler=sampler, num_workers=workers, pin_memory=pin_memory, **parallel)
+    return PatchLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        generator=torch.Generator().manual_seed(dataset.seed),
+        **parallel,
+    )
 
 
 def _start_worker(_: int) -> None:

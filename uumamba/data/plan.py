@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat
+from pydantic import Field, NonNegativeInt, PositiveFloat, ValidationError
 
+from uumamba.core.errors import InputError
 from uumamba.core.files import read_json, write_text
 from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
@@ -88,4 +89,9 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 def read_plan(path: Path) -> Plan:
     """Read a plan; raises `InputError` if the file is missing or is no plan."""
-    return Plan.model_validate(read_json(path))
+    try:
+        return Plan.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise InputError(f"{path}: not a plan ({place}: {first['msg']}); run `uumamba preprocess` again") from None

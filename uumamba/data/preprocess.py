@@ -16,11 +16,15 @@ from nnunetv2.preprocessing.normalization.default_normalization_schemes import (
 )
 from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg_to_shape
 
+from uumamba.core.errors import InputError
 from uumamba.core.settings import Settings
-from uumamba.data.plan import Plan
+from uumamba.data.plan import Channel, Plan
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
 from uumamba.imaging.orientation import Orientation, from_canonical, reorient, to_canonical
+
+PREPROCESSING_VERSION = 1
+"""Raised whenever the same files and plan give other arrays, so that stored cases are made again."""
 
 _NORMALIZERS = {"z-score": ZScoreNormalization, "ct": CTNormalization, "none": NoNormalization}
 _ORDER_IMAGE, _ORDER_LABELS, _ORDER_LOGITS, _ORDER_BETWEEN_SLICES = 3, 1, 1, 0
@@ -48,7 +52,8 @@ class Geometry(Settings):
 class PreprocessedCase:
     """An image as the network sees it: `data` float32 (channel, *network axes).
 
-    `labels` is int16 (1, *network axes), or None without a reference; what lies outside the image counts as background.
+    `labels` is int16 (1, *network axes), or None without a reference. As in nnU-Net, -1 marks background outside the
+    nonzero mask (where all channels are zero, holes apart), which a masked normalisation leaves at zero.
     """
 
     data: np.ndarray
@@ -59,10 +64,14 @@ class PreprocessedCase:
 def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None = None) -> PreprocessedCase:
     """Preprocess one case: one image per channel of the plan, and its reference if there is one.
 
-    All must be on one grid (else `InputError`). With the configuration "2d" slices keep their own distance.
+    With the configuration "2d" slices keep their own distance. Raises `InputError` unless all are on one grid, and for
+    a channel whose intensities are too extreme to be normalised.
     """
-    for other in (*images[1:], *([] if label_map is None else [label_map])):
-        require_same_grid(images[0], other, "image", "label map" if other is label_map else "another channel")
+    first_image, *other_images = (f"the image of channel {channel.name}" for channel in plan.channels)
+    for name, image in zip(other_images, images[1:], strict=True):
+        require_same_grid(images[0], image, first_image, name)
+    if label_map is not None:
+        require_same_grid(images[0], label_map, first_image, "the label map")
     canonical, orientation = to_canonical(images[0])
     channels = [canonical, *(reorient(image, orientation) for image in images[1:])]
     data = np.stack([channel.data.transpose(plan.axes) for channel in channels]).astype(np.float32, copy=False)
@@ -77,14 +86,12 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
         crop=crop,
     )
     for channel, values in zip(plan.channels, data, strict=True):
-        normalizer = _NORMALIZERS[channel.normalization]
-        statistics = channel.statistics.model_dump()
-        values[...] = normalizer(channel.mask_for_normalization, statistics).run(values, labels[0])
+        _normalise(values, channel, labels[0])
     data = _to_plan_grid(data, geometry, plan, is_seg=False, order=_ORDER_IMAGE)
     if reference is None:
         return PreprocessedCase(data, None, geometry)
     labels = _to_plan_grid(labels, geometry, plan, is_seg=True, order=_ORDER_LABELS)
-    return PreprocessedCase(data, np.maximum(labels, 0), geometry)
+    return PreprocessedCase(data, labels, geometry)
 
 
 def restore_labels(logits: np.ndarray, geometry: Geometry, plan: Plan) -> np.ndarray:
@@ -97,7 +104,7 @@ def restore_labels(logits: np.ndarray, geometry: Geometry, plan: Plan) -> np.nda
 
 
 def restore_label_map(labels: np.ndarray, geometry: Geometry, plan: Plan) -> np.ndarray:
-    """As `restore_labels` for a label map (*network axes) of integers below `plan.labels.classes`."""
+    """As `restore_labels` for a label map (*network axes) of integers; what is no structure's number is background."""
     return _restore(((labels == number).astype(np.float32) for number in range(plan.labels.classes)), geometry, plan)
 
 
@@ -127,6 +134,25 @@ def _restore(scores: Iterable[np.ndarray], geometry: Geometry, plan: Plan) -> np
 def _labels_of(label_map: Image, plan: Plan) -> np.ndarray:
     """A canonical label map as signed integers (1, *network axes), so that nnU-Net can mark outside voxels with -1."""
     return label_map.data.transpose(plan.axes)[None].astype(np.int16)
+
+
+def _normalise(values: np.ndarray, channel: Channel, labels: np.ndarray) -> None:
+    """Normalise one channel (*network axes) in place; a mask for it covers the voxels whose label is not negative."""
+    lowest, highest = float(values.min()), float(values.max())
+    normalizer = _NORMALIZERS[channel.normalization](channel.mask_for_normalization, channel.statistics.model_dump())
+    try:
+        # A sum that overflows can end in NaN, but also in an image that is 0 everywhere.
+        with np.errstate(over="raise"):
+            values[...] = normalizer.run(values, labels)
+    except FloatingPointError:
+        usable = False
+    else:
+        usable = bool(np.isfinite(values).all())
+    if not usable:
+        raise InputError(
+            f"channel {channel.name}: its intensities, {lowest:g} to {highest:g}, are too extreme to be normalised; if "
+            f"they mark missing voxels, set those to 0 or to the value of air and save the image again"
+        )
 
 
 def _to_plan_grid(data: np.ndarray, geometry: Geometry, plan: Plan, *, is_seg: bool, order: int) -> np.ndarray:

@@ -53,7 +53,9 @@ class PatchBatchSampler(Sampler[list[SampleKey]]):
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         """The batches of the chosen epoch on this rank, as keys."""
-        epoch = self._epoch
-        for batch in range(self._start, self._iterations):
-            first = batch * self._batch_size
-            yield [SampleKey(epoch, first + slot, slot >= self._foreground_from) for slot in self._slots]
+        # Not a generator function: a pass keeps the epoch that was chosen when it was asked for.
+        epoch, batches = self._epoch, range(self._start, self._iterations)
+        return ([self._key(epoch, batch, slot) for slot in self._slots] for batch in batches)
+
+    def _key(self, epoch: int, batch: int, slot: int) -> SampleKey:
+        return SampleKey(epoch, batch * self._batch_size + slot, slot >= self._foreground_from)

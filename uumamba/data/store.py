@@ -1,7 +1,7 @@
 """The work folder of preprocessed cases: blosc2 arrays and JSON, everything that training needs.
 
     <folder>/<case>/data.b2nd         float32 (channel, *network axes)
-                    labels.b2nd       int8, uint8 or int16 (1, *network axes); -1 marks voxels outside the image
+                    labels.b2nd       int8, uint8 or int16 (1, *network axes); -1 marks voxels outside the nonzero mask
                     foreground.npy    int16 (voxels, 4): class and network axes, sorted by class
                     record.json       spacing, geometry, hashes
 

@@ -1,5 +1,6 @@
 """The work folder of one data set: all that preprocessing makes and training needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.data.plan import Plan, read_plan
-from uumamba.data.splits import Fold, read_folds
+from uumamba.data.splits import Fold, read_folds, write_folds
 from uumamba.data.store import PreprocessedStore
 
 
@@ -65,6 +66,16 @@ class WorkFolder:
         record: dict[str, Any] = read_json(self.record)
         return record
 
+    def write_folds(self, folds: Sequence[Fold]) -> None:
+        """Keep the folds; `InputError` if there are runs that were trained with others."""
+        runs = self.path / "runs"
+        if self.folds.is_file() and read_folds(self.folds) != tuple(folds) and runs.is_dir() and any(runs.iterdir()):
+            raise InputError(
+                f"{self.folds}: the folds would change, but {runs} holds runs that were trained with them, whose held-out "
+                "cases would be lost; keep the data and planning.folds and planning.split_seed, or use another --work"
+            )
+        write_folds(self.folds, folds)
+
     def read_fold(self, fold: str) -> Fold:
         """Training and validation cases of fold "0", "1", ...; "all" trains on every case and validates on none."""
         folds = read_folds(self.folds)
@@ -76,5 +87,8 @@ class WorkFolder:
 
 
 def validation_cases(work: Path, dataset: str, fold: str) -> tuple[str, ...]:
-    """Names of the validation cases of a fold in the work folder `work`."""
-    return WorkFolder(work / dataset).read_fold(fold).validation
+    """Names of the validation cases of a fold in the work folder `work`; `InputError` if the fold validates on none."""
+    cases = WorkFolder(work / dataset).read_fold(fold).validation
+    if not cases:
+        raise InputError(f"--fold {fold}: holds out no case; name a fold from 0, or leave --fold out")
+    return cases

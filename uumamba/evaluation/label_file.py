@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.core.labels import LabelSet
@@ -25,14 +27,17 @@ def read_label_set(path: Path) -> LabelSet:
         raise InputError(f"{path}: must map structure names to numbers, got {type(content).__name__}; {_EXAMPLE}")
     numbers = {str(name): _checked_number(path, name, number) for name, number in content.items()}
     ignore = numbers.pop("ignore", None)
-    if numbers.setdefault("background", 0) != 0:
-        raise InputError(f"{path}: background must be 0, got {numbers['background']}")
+    numbers.setdefault("background", 0)
     names = sorted(numbers, key=numbers.__getitem__)
-    if len(names) < 2 or [numbers[name] for name in names] != list(range(len(names))):
-        raise InputError(f"{path}: numbers must be 1, 2, 3 ... without gap or repeat, got {numbers}; {_EXAMPLE}")
-    if ignore is not None and ignore < len(names):
-        raise InputError(f"{path}: the ignore label must lie behind the last structure {len(names) - 1}, got {ignore}")
-    return LabelSet(names=tuple(names), ignore=ignore)
+    if [numbers[name] for name in names] != list(range(len(names))):
+        raise InputError(
+            f"{path}: numbers must be 0 (background), 1, 2 ... without gap or repeat, got {numbers}; {_EXAMPLE}"
+        )
+    try:
+        return LabelSet(names=tuple(names), ignore=ignore)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"{path}: {problem}; {_EXAMPLE}") from None
 
 
 def _checked_number(path: Path, name: Any, number: Any) -> int:

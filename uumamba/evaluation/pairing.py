@@ -1,20 +1,19 @@
 """Which prediction belongs to which reference, by file name.
 
-A case's name is a file's stem without a mark. `X_gt`, `X_label`, `X.label`, `X_seg` and `X_mask` are label maps of case
-X; `X_0000`, `X.img`, `X_img`, `X_image` and `X_CTA` are named after X's image, as predictions often are. Where a
+A case's name is a file's stem without a mark. `X_gt`, `X_label` and the like (`LABEL_MARKS`) are label maps of case X;
+`X_0000`, `X.img`, `X_img`, `X_image` and `X_CTA` are named after X's image, as predictions often are. Where a
 references folder has marked files, the unmarked ones beside them are images (ACDC, ImageCAS, AortaSeg24) and are left
 alone; else every image file in it is a reference.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from uumamba.core.errors import InputError
-from uumamba.imaging.files import IMAGE_SUFFIXES, image_stem
+from uumamba.imaging.files import IMAGE_SUFFIXES, LABEL_MARKS, find_images, image_stem, without_mark
 
-LABEL_MARKS = ("_gt", "_label", ".label", "_seg", "_mask")
-IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_CTA")
+IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_cta")
 _EXAMPLES = 3
 
 
@@ -69,33 +68,22 @@ def pair_predictions(predictions: Path, references: Path, *, only: Collection[st
 
 def _references(folder: Path) -> dict[str, Path]:
     paths = _image_files(folder)
-    marked = [path for path in paths if _without_mark(image_stem(path), LABEL_MARKS) != image_stem(path)]
+    marked = [path for path in paths if without_mark(image_stem(path), LABEL_MARKS) != image_stem(path)]
     by_case: dict[str, Path] = {}
     for path in marked or paths:
-        _claim(by_case, _without_mark(image_stem(path), LABEL_MARKS), path, "references")
+        _claim(by_case, without_mark(image_stem(path), LABEL_MARKS), path, "references")
     return by_case
 
 
 def _image_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    paths = sorted(
-        path for path in folder.rglob("[!.]*") if path.name.lower().endswith(IMAGE_SUFFIXES) and path.is_file()
-    )
+    paths = find_images(folder)
     if not paths:
         raise InputError(f"{folder}: no image file in it ({', '.join(IMAGE_SUFFIXES)})")
     return paths
 
 
-def _without_mark(stem: str, marks: Iterable[str]) -> str:
-    for mark in marks:
-        if stem.endswith(mark) and stem != mark:
-            return stem.removesuffix(mark)
-    return stem
-
-
 def _case_of_prediction(stem: str, cases: Collection[str]) -> str | None:
-    candidates = (stem, _without_mark(stem, IMAGE_MARKS), _without_mark(stem, LABEL_MARKS))
+    candidates = (stem, without_mark(stem, IMAGE_MARKS), without_mark(stem, LABEL_MARKS))
     return next((name for name in candidates if name in cases), None)
 
 

@@ -1,4 +1,4 @@
-"""An evaluation as files: `cases.csv`, `summary.json`, and with phases `clinical.csv` and `clinical.json`.
+"""An evaluation as files: `scores.csv`, `summary.json`, and with phases `clinical.csv` and `clinical.json`.
 
 In CSV a value that does not exist is an empty cell, in JSON null; the reason stands beside it.
 """
@@ -34,7 +34,7 @@ Cell = str | float | None
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     """Write every table of an evaluation into `folder`, made if need be, and return the files' paths."""
-    written = [folder / "cases.csv", folder / "summary.json"]
+    written = [folder / "scores.csv", folder / "summary.json"]
     _write_csv(written[0], CASE_COLUMNS, (_case_cells(score) for score in evaluation.scores))
     write_json(written[1], _summary_content(evaluation))
     if evaluation.clinical:

@@ -1,5 +1,6 @@
 """The one door for image files: NIfTI, NRRD and MetaImage in; label maps and images out."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from uumamba.imaging.nrrd_mha import read_nrrd_or_mha, write_nrrd_or_mha
 from uumamba.imaging.screen import check_file
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+LABEL_MARKS = ("_gt", "_label", "_labels", ".label", "_seg", "_mask")
+"""Ends of stems that make a file a label map by its name, in small letters: X_gt.nii.gz is one of case X."""
 LABEL_ROUNDING = 1e-3
 """A label this close to an integer is that integer: labels stored as scaled or floating-point numbers."""
 _LABEL_TYPES = (np.uint8, np.int16, np.int32)
@@ -100,15 +103,23 @@ def image_stem(path: Path) -> str:
     return path.name[: -len(_suffix(path))]
 
 
+def without_mark(stem: str, marks: Iterable[str]) -> str:
+    """A stem without the first of `marks` (in small letters) that it ends with, in letters of either size."""
+    for mark in marks:
+        if stem.lower().endswith(mark) and len(stem) > len(mark):
+            return stem[: -len(mark)]
+    return stem
+
+
 def find_images(folder: Path) -> list[Path]:
-    """The image files directly in a folder, by name; hidden files are left out. `InputError` if it is no folder."""
+    """The files with an image's suffix in a folder, at any depth, sorted; `InputError` if it is no folder.
+
+    Hidden files and all within hidden folders are left out.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".") and path.is_file()
-    )
+    files = (path for path in folder.rglob("*") if path.name.lower().endswith(IMAGE_SUFFIXES) and path.is_file())
+    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def _suffix(path: Path) -> str:

@@ -151,7 +151,7 @@ def _is_same_work(before: CaseResult, input_sha256: str, model_sha256: str) -> b
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, _OUT_OF_MEMORY) or "allocate memory" in text:
-        return f"out of memory ({text}); use a smaller batch size, or --device cpu"
+        return f"out of memory ({text}); use --device cpu, or a machine with more memory"
     return text if isinstance(error, UumambaError) else f"{type(error).__name__}: {text}"
 
 

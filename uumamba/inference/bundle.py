@@ -21,7 +21,7 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
 from uumamba.data.plan import Plan
 from uumamba.inference.model_card import write_model_card
-from uumamba.models.topology import Topology
+from uumamba.inference.network import network_of
 from uumamba.models.umamba import NetworkSettings
 
 BUNDLE_NAME = "model.safetensors"
@@ -120,10 +120,7 @@ def read_bundle(path: Path) -> Bundle:
             header = opened.metadata() or {}
             state = {name: opened.get_tensor(name) for name in list(opened.keys())}
     except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{file}: not a readable safetensors file ({error}); copy the bundle again, or turn another program's "
-            "checkpoint into one with `uumamba import`"
-        ) from None
+        raise InputError(f"{file}: not a readable safetensors file ({error}); copy the bundle again") from None
     return Bundle(_describe(header, file), state, file, hash_file(file))
 
 
@@ -137,33 +134,19 @@ def find_bundle(path: Path) -> Path:
     raise InputError(f"{path}: no such file or folder; give a bundle (.safetensors) or a finished run's folder")
 
 
-def topology_of(plan: Plan) -> Topology:
-    """The part of a plan that a network is built from."""
-    return Topology(**{name: getattr(plan, name) for name in Topology.__dataclass_fields__})
-
-
 def build_network(bundle: Bundle) -> nn.Module:
     """The bundle's network on the CPU with its weights, in evaluation mode.
 
     It has the extra heads of deep supervision if it was trained with them; in evaluation they are not used.
     Raises `InputError` with the names if tensors are missing, superfluous or of another shape.
     """
-    network = _empty_network(bundle.description, deep_supervision=True)
+    plan, settings = bundle.description.plan, bundle.description.network
+    network = network_of(plan, settings, deep_supervision=True)
     if network.state_dict().keys() != bundle.state.keys():
-        network = _empty_network(bundle.description, deep_supervision=False)
+        network = network_of(plan, settings, deep_supervision=False)
     _require_fit(network.state_dict(), bundle)
     network.load_state_dict(dict(bundle.state))
     return network.eval()
-
-
-def _empty_network(description: BundleDescription, *, deep_supervision: bool) -> nn.Module:
-    plan = description.plan
-    return description.network.build(
-        topology_of(plan),
-        input_channels=len(plan.channels),
-        classes=plan.labels.classes,
-        deep_supervision=deep_supervision,
-    )
 
 
 def _require_fit(expected: Mapping[str, Tensor], bundle: Bundle) -> None:

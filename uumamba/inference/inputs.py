@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uumamba.core.errors import InputError
-from uumamba.imaging.files import IMAGE_SUFFIXES, image_stem
+from uumamba.imaging.files import IMAGE_SUFFIXES, LABEL_MARKS, find_images, image_stem, without_mark
 
 CASES_NAME = "cases.csv"
 """The table beside the label maps of a batch."""
@@ -13,7 +13,6 @@ CASES_NAME = "cases.csv"
 COLUMNS = ("case", "input", "output", "status", "reason", "seconds", "repairs", "input_sha256", "model_sha256")
 """The columns of `cases.csv`."""
 
-_LABEL_ENDINGS = ("_gt", "_label", "_labels", "_seg", "_mask", ".label")
 _SERIES_ENDING = "_4d"
 
 
@@ -28,18 +27,17 @@ class Inputs:
 def find_inputs(inputs: Sequence[Path], output: Path, *, only: Collection[str] | None = None) -> Inputs:
     """Take every file named in `inputs`, and from every folder, at any depth, the files that are images.
 
-    Left out of folders: label maps (`_gt`, `_label`, `_labels`, `_seg`, `_mask`, `.label` before the suffix), time
-    series (`_4d`), hidden files, and label maps of a batch: what lies in `output` or beside a `cases.csv` of this
-    program. A file that is named itself is always taken, and one that is named twice is taken once.
-    Raises `InputError` if an input does not exist, if no image is left, if a label map would overwrite an image, or if
-    two images would give label maps of the same name.
+    Left out of folders: label maps (by `LABEL_MARKS`), time series (`_4d`), hidden files, and label maps of a batch:
+    what lies in `output` or beside a `cases.csv` of this program. A file that is named itself is always taken, and one
+    that is named twice is taken once. Raises `InputError` if an input does not exist, if no image is left, if a label
+    map would overwrite an image, or if two images would give label maps of the same name.
     """
     images: dict[Path, Path] = {}
     left_out: list[tuple[Path, str]] = []
     for given in inputs:
         if not given.exists():
             raise InputError(f"{given}: no such file or folder")
-        for path in _files_of(given) if given.is_dir() else [given]:
+        for path in find_images(given) if given.is_dir() else [given]:
             reason = _reason_to_leave_out(path, output) if given.is_dir() else None
             if reason is None:
                 images.setdefault(path.resolve(), path)
@@ -61,18 +59,13 @@ def output_path(image: Path, output: Path) -> Path:
     return output / f"{image_stem(image)}.nii.gz"
 
 
-def _files_of(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES))
-    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-
-
 def _reason_to_leave_out(path: Path, output: Path) -> str | None:
-    stem = image_stem(path).lower()
+    stem = image_stem(path)
     if path.parent.resolve() == output.resolve() or _holds_label_maps(path.parent):
         return "label map of a batch"
-    if stem.endswith(_LABEL_ENDINGS):
+    if without_mark(stem, LABEL_MARKS) != stem:
         return "label map by its name"
-    if stem.endswith(_SERIES_ENDING):
+    if stem.lower().endswith(_SERIES_ENDING):
         return "time series by its name"
     return None
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.data.preprocess import preprocess_case, restore_labels
 from uumamba.imaging.image import Image
@@ -61,6 +61,8 @@ class Predictor:
             )
         prepared = preprocess_case(images, self.plan)
         logits = self.predict_logits(torch.from_numpy(prepared.data))
+        if not torch.isfinite(logits).all():
+            raise UumambaError("the network's output is not finite; look for extreme intensities in the image")
         return restore_labels(logits.cpu().numpy(), prepared.geometry, self.plan)
 
     def predict_logits(self, data: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Optimizers and their parameter groups."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from uumamba.core.settings import Settings
@@ -31,6 +31,9 @@ def parameter_groups(model: nn.Module, loss: nn.Module, *, weight_decay: float) 
     ]
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class SGDSettings(Settings):
     """Stochastic gradient descent; the defaults are the reference's."""
 
@@ -39,6 +42,12 @@ class SGDSettings(Settings):
     momentum: float = Field(default=0.99, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(default=3e-5, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0; set nesterov to false, or a momentum")
+        return self
 
     def build(self, model: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:
         """Build the optimizer of a model and its loss."""
@@ -51,7 +60,7 @@ class AdamWSettings(Settings):
 
     name: Literal["adamw"] = "adamw"
     learning_rate: float = Field(default=3e-4, gt=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: float = Field(default=1e-2, ge=0)
 
     def build(self, model: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:

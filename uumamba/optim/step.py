@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from uumamba.core.errors import UumambaError
+from uumamba.core.random_state import RandomState
 from uumamba.optim.loss_scale import LossScale
-from uumamba.optim.random_state import RandomState
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Gradients = dict[nn.Parameter, Tensor]
@@ -244,7 +244,7 @@ class Step:
         if self._random_state is None:
             self._random_state = RandomState.capture(self._device)
             return True
-        self._random_state.restore()
+        self._random_state.restore(self._device)
         return False
 
     def _autocast(self) -> AbstractContextManager[Any]:

@@ -1,15 +1,14 @@
 """Which device, precision and how many threads and processes a run uses."""
 
-import os
 from typing import Literal
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt
 
 from uumamba.core.device import choose_device
+from uumamba.core.machine import available_cores
 from uumamba.core.settings import Settings
-
-Precision = Literal["fp32", "bf16", "fp16"]
+from uumamba.optim.step import Precision
 
 
 class HardwareSettings(Settings):
@@ -42,14 +41,10 @@ class HardwareSettings(Settings):
         return 0 if device.type == "cpu" else max(1, min(12, available_cores() - 1))
 
 
-def available_cores() -> int:
-    """The cores that this process may use, which in a container or a batch job are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _computes_in_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for bf16; without them it is slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
+    # Older releases of torch do not tell; the log names the precision in any case.
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -4,26 +4,26 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import nn
 
 from uumamba.core.errors import UumambaError
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
 from uumamba.core.progress import progress_bar
+from uumamba.core.random_state import RandomState
 from uumamba.core.settings import Settings
 from uumamba.data.loader import PatchBatch, PatchLoader
 from uumamba.losses.segmentation import SegmentationLoss
-from uumamba.optim.schedules import poly_learning_rate
+from uumamba.optim.schedules import poly_learning_rate, set_learning_rate
 from uumamba.optim.step import Rule, Step
 from uumamba.training.checkpoint import read_checkpoint, write_checkpoint
 from uumamba.training.history import Row, write_history
-from uumamba.training.random_state import random_state, restore_random_state
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.validation import validate_patches
 
@@ -41,7 +41,7 @@ class TrainingSettings(Settings):
 
     epochs: PositiveInt = 250
     iterations: PositiveInt = 250
-    validation_iterations: NonNegativeInt = 50
+    validation_iterations: PositiveInt = 50
     accumulate: PositiveInt = 1
     clip_norm: PositiveFloat = 12.0
     decay_exponent: PositiveFloat = 0.9
@@ -63,6 +63,11 @@ class Training:
     smoothed: float | None = None
     history: list[Row] = field(default_factory=list)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run needs to go on as if it had never stopped."""
         return {
@@ -74,7 +79,7 @@ class Training:
             "best": self.best,
             "smoothed": self.smoothed,
             "history": self.history,
-            "random": random_state(),
+            "random": asdict(RandomState.capture(self.device)),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -89,7 +94,7 @@ class Training:
             state["smoothed"],
             state["history"],
         )
-        restore_random_state(state["random"])
+        RandomState(**state["random"]).restore(self.device)
 
 
 def fit(
@@ -117,8 +122,7 @@ def fit(
             learning_rate = poly_learning_rate(
                 initial, training.epoch / settings.epochs, exponent=settings.decay_exponent
             )
-            for group in training.optimizer.param_groups:
-                group["lr"] = learning_rate
+            set_learning_rate(training.optimizer, learning_rate)
             row: Row = {"epoch": training.epoch + 1, "learning_rate": learning_rate}
             row |= _train_epoch(training, rule, settings, batches, on_step=lambda: progress.advance(task))
             row |= {f"weight_{name}": weight for name, weight in training.loss.weights().items()}
@@ -170,8 +174,7 @@ def _grouped(batches: Iterator[PatchBatch], size: int) -> Iterator[list[PatchBat
 def _validate(training: Training, validation: PatchLoader | None, labels: LabelSet) -> Row:
     if validation is None:
         return {}
-    device = next(training.network.parameters()).device
-    result = validate_patches(training.network, training.loss, validation.epoch(0), labels, device)
+    result = validate_patches(training.network, training.loss, validation.epoch(0), labels, training.device)
     present = [value for value in result.dice.values() if value is not None]
     mean = math.fsum(present) / len(present) if present else None
     if mean is not None:
@@ -191,11 +194,23 @@ def _save(training: Training, directory: RunDirectory, *, has_validation: bool) 
     )
     if better:
         training.best = training.smoothed
+    _require_finite(training, directory)
     state = training.state_dict()
-    write_checkpoint(directory.last, state)
+    # The best goes first: a run that is killed in between then resumes from before it, and finds it again.
     if better:
         write_checkpoint(directory.best, state)
+    write_checkpoint(directory.last, state)
     write_history(directory.history, training.history)
+
+
+def _require_finite(training: Training, directory: RunDirectory) -> None:
+    """Never write weights that are lost: the checkpoint of an earlier epoch stays."""
+    weights = [*training.network.parameters(), *training.loss.parameters()]
+    if not all(bool(torch.isfinite(weight).all()) for weight in weights):
+        raise UumambaError(
+            f"epoch {training.epoch}: the weights are no longer finite, no checkpoint was written over {directory.last}; "
+            "lower optimizer.learning_rate and go on with --resume"
+        )
 
 
 def _report(row: Row, epochs: int) -> None:

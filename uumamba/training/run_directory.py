@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uumamba.core.errors import InputError
-
-BUNDLE_NAME = "model.safetensors"
+from uumamba.inference.bundle import BUNDLE_NAME
 
 
 @dataclass(frozen=True)
@@ -60,15 +59,18 @@ class RunDirectory:
         """The result: weights with all that inference needs."""
         return self.path / BUNDLE_NAME
 
-    def prepare(self, *, resume: bool, overwrite: bool) -> None:
-        """Make the folder, or check that it holds what `resume` needs.
+    def check(self, *, resume: bool, overwrite: bool) -> None:
+        """Raise `InputError` if there is nothing to resume, or a run and neither flag to say what to do with it.
 
-        Raises `InputError` if there is nothing to resume, or a run and neither flag to say what to do with it.
+        A folder without a checkpoint holds no run: whatever began there was stopped before its first epoch ended.
         """
         if resume and not self.last.is_file():
             raise InputError(f"{self.path}: nothing to resume, no {self.last.name} there; start without --resume")
-        if not resume and self.path.exists() and any(self.path.iterdir()):
-            if not overwrite:
-                raise InputError(f"{self.path}: holds a run; go on with --resume, or replace it with --overwrite")
+        if not resume and not overwrite and self.last.exists():
+            raise InputError(f"{self.path}: holds a run; go on with --resume, or replace it with --overwrite")
+
+    def begin(self) -> None:
+        """Make the folder for a new run, and remove what is there."""
+        if self.path.exists():
             shutil.rmtree(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True)

@@ -20,18 +20,16 @@ from uumamba.workflows.train import train
 
 _PATIENTS = 10
 _FOLD = "0"
+_FOLDERS = ("data", "work", "predictions", "evaluation")
 
 
 def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> None:
     """Generate patients, preprocess, train, infer and evaluate the held-out fold, and say where everything is.
 
-    Raises `InputError` if `output` holds something and `overwrite` is not set.
+    Raises `InputError` if `output` holds something and `overwrite` is not set, or something that is not a demo's.
     """
-    if output.exists() and any(output.iterdir()):
-        if not overwrite:
-            raise InputError(f"{output}: exists already; give another --output, or --overwrite to replace it")
-        shutil.rmtree(output)
     started = time.perf_counter()
+    _make_room(output, overwrite=overwrite)
     data, work = output / "data", output / "work"
     patients = write_phantom_acdc(data, patients=_PATIENTS, seed=1, size=PhantomSize())
     log.info("generated %d patients with beating hearts in %s", len(patients), data)
@@ -64,3 +62,18 @@ def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> Non
     console.print(f"The whole loop took {time.perf_counter() - started:.0f} s.")
     for name, place in places.items():
         console.print(f"  {name + ':':<23}{place}", markup=False, soft_wrap=True)
+
+
+def _make_room(output: Path, *, overwrite: bool) -> None:
+    """Remove an earlier demo, and never anything else."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise InputError(f"{output}: is a file; give a folder as --output")
+    found = sorted(path.name for path in output.iterdir())
+    if foreign := [name for name in found if name not in _FOLDERS]:
+        raise InputError(f"{output}: holds what is not the demo's ({', '.join(foreign[:3])}); give another --output")
+    if found and not overwrite:
+        raise InputError(f"{output}: holds an earlier demo; give another --output, or --overwrite to replace it")
+    for name in found:
+        shutil.rmtree(output / name)

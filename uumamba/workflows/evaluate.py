@@ -46,16 +46,14 @@ def evaluate(
     cases = _cases_of(dataset, references) if dataset else ()
     tolerance = dataset.surface_tolerance_mm if dataset else DEFAULT_TOLERANCE_MM
     evaluation = evaluate_folders(predictions, references, labels, cases=cases, only=only, nsd_tolerance_mm=tolerance)
-    write_evaluation(evaluation, output)
-    pictures = _draw(evaluation, labels, output)
-    pictures += _draw_cases(evaluation, cases, labels, output)
+    tables = write_evaluation(evaluation, output)
     show(evaluation)
-    log.info("tables and %d pictures in %s", len(pictures), output)
+    pictures = _draw(evaluation, labels, output) + _draw_cases(evaluation, cases, labels, output)
+    log.info("%d tables and %d pictures in %s", len(tables), len(pictures), output)
     if evaluation.failures:
-        names = ", ".join(list(evaluation.failures)[:3])
-        raise SomeCasesFailed(
-            f"{len(evaluation.failures)} cases could not be scored ({names}, ...); see {output / 'cases.csv'}"
-        )
+        name, reason = next(iter(evaluation.failures.items()))
+        failed, total = len(evaluation.failures), len(evaluation.pairs)
+        raise SomeCasesFailed(f"{failed} of {total} cases failed, the first is {name}: {reason}; see {tables[0]}")
     return evaluation
 
 

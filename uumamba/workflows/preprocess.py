@@ -13,22 +13,24 @@ import torch
 
 from uumamba.config import RunConfig
 from uumamba.core.errors import InputError, UumambaError
-from uumamba.core.files import hash_file, hash_json, read_json, write_json
+from uumamba.core.files import hash_file, hash_json, write_json
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
+from uumamba.core.machine import available_cores
 from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
+from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.table import find_dataset
 from uumamba.data.foreground import foreground_locations
-from uumamba.data.plan import Plan, write_plan
+from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
-from uumamba.data.preprocess import preprocess_case
-from uumamba.data.splits import patient_folds, write_folds
-from uumamba.data.store import CaseRecord
+from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
+from uumamba.data.splits import patient_folds
+from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.imaging.files import read_image, read_label_map
-from uumamba.training.hardware import available_cores
+from uumamba.imaging.grid import require_same_grid
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -37,8 +39,8 @@ Outcome = TypeVar("Outcome")
 def preprocess(dataset_name: str, data: Path, work: Path, config: RunConfig) -> None:
     """Check every training case of a data set, plan its networks, and store the cases for each configuration.
 
-    What is done and unchanged (by hash of files and settings) is kept. Raises one `InputError` that lists every case
-    that cannot be used; nothing is planned or stored then.
+    What is done and unchanged (by hash of files, details and settings) is kept. Raises one `InputError` that lists every
+    case that cannot be used, nothing is planned or stored then; or if the folds of earlier runs would change.
     """
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
@@ -46,102 +48,21 @@ def preprocess(dataset_name: str, data: Path, work: Path, config: RunConfig) -> 
     processes = config.hardware.processes or available_cores()
     log.info("%s: %d training cases in %s, %d processes", dataset.title, len(cases), data, processes)
 
-    hashes = {case.name: _hash_files(case) for case in track(cases, "hash files")}
-    settings = {
-        "memory_gb": config.planning.memory_gb,
-        "channels": list(dataset.channels),
-        "labels": dataset.labels.model_dump(mode="json"),
-    }
-    plans_hash = hash_json({"files": hashes, "settings": settings})
-    if not _is_planned(folder, config, plans_hash):
-        checked = _check_cases(cases, dataset.labels, processes)
-        plans = plan_dataset(
-            [case.fingerprint for case in checked],
-            folder.nnunet,
-            dataset=dataset.name,
-            labels=dataset.labels,
-            channels=dataset.channels,
-            memory_target_gb=config.planning.memory_gb,
-        )
-        for configuration, plan in plans.items():
-            write_plan(folder.plan(configuration), plan)
-        described = {
-            case.name: _describe(case, hashes[case.name], checked[number].repairs) for number, case in enumerate(cases)
-        }
-        write_json(
-            folder.record,
-            {"dataset": dataset.name, "plans_hash": plans_hash, "cases": described, "versions": installed_versions()},
-        )
+    folder.write_folds(patient_folds(cases, folds=config.planning.folds, seed=config.planning.split_seed))
+    described = {case.name: _describe(case) for case in track(cases, "hash files")}
+    if not _is_planned(folder, config, described):
+        _plan(folder, dataset, cases, described, config.planning, processes)
     _report_repairs(folder)
-    write_folds(folder.folds, patient_folds(cases, folds=config.planning.folds, seed=config.planning.split_seed))
-
     for configuration in config.planning.configurations:
-        _store_cases(folder, configuration, cases, hashes, processes)
+        _store_cases(folder, configuration, cases, described, processes)
     log.info("done: %s is ready for `uumamba train --dataset %s --work %s`", folder.path, dataset.name, work)
 
 
-@dataclass(frozen=True)
-class CheckedCase:
-    """A case that can be used: its fingerprint and what was repaired in its headers; or the problem with it."""
-
-    fingerprint: CaseFingerprint
-    repairs: tuple[str, ...]
-
-
-def _hash_files(case: Case) -> dict[str, str]:
-    files = (*case.images, *([case.label_map] if case.label_map else []))
-    return {file.name: hash_file(file) for file in files}
-
-
-def _is_planned(folder: WorkFolder, config: RunConfig, plans_hash: str) -> bool:
-    if not folder.record.is_file() or not all(folder.plan(name).is_file() for name in config.planning.configurations):
-        return False
-    return bool(read_json(folder.record).get("plans_hash") == plans_hash)
-
-
-def _describe(case: Case, hashes: dict[str, str], repairs: tuple[str, ...]) -> dict[str, Any]:
-    return {"patient": case.patient, "details": case.details, "sha256": hashes, "repairs": list(repairs)}
-
-
-def _report_repairs(folder: WorkFolder) -> None:
-    repaired = {name: case["repairs"] for name, case in folder.read_record()["cases"].items() if case["repairs"]}
-    if repaired:
-        name, repairs = next(iter(repaired.items()))
-        log.info(
-            "repaired headers of %d cases (all in %s), for example %s: %s",
-            len(repaired),
-            folder.record,
-            name,
-            repairs[0],
-        )
-
-
-def _check_cases(cases: Sequence[Case], labels: LabelSet, processes: int) -> list[CheckedCase]:
-    check = partial(_check_case, labels=labels, samples=samples_per_case(len(cases)))
-    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes))
-    problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
-    if problems:
-        raise InputError(f"{len(problems)} of {len(cases)} cases cannot be used:\n  " + "\n  ".join(problems))
-    return [outcome for outcome in outcomes if isinstance(outcome, CheckedCase)]
-
-
-def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | str:
-    """What planning needs of a case, or the problem with it as one line."""
-    try:
-        images = [read_image(path) for path in case.images]
-        label_map = read_label_map(_reference(case))
-        strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
-        if strange:
-            allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
-            return f"{case.label_map}: labels must be {allowed}, found also {strange}"
-        repairs = tuple(
-            f"{file.name}: {repair}"
-            for file, image in zip((*case.images, _reference(case)), (*images, label_map), strict=True)
-            for repair in image.repairs
-        )
-        return CheckedCase(fingerprint_case(images, label_map, samples=samples), repairs)
-    except UumambaError as error:
-        return str(error)
+def _describe(case: Case) -> dict[str, Any]:
+    """What a case is made of: the same as long as its files and details are the same."""
+    files = (*case.images, _reference(case))
+    hashes = {file.name: hash_file(file) for file in files}
+    return {"patient": case.patient, "details": case.details, "sha256": hashes, "version": PREPROCESSING_VERSION}
 
 
 def _reference(case: Case) -> Path:
@@ -150,37 +71,109 @@ def _reference(case: Case) -> Path:
     return case.label_map
 
 
-def _store_cases(
-    folder: WorkFolder, configuration: str, cases: Sequence[Case], hashes: dict[str, dict[str, str]], processes: int
+def _is_planned(folder: WorkFolder, config: RunConfig, described: dict[str, Any]) -> bool:
+    if not folder.record.is_file() or not all(folder.plan(name).is_file() for name in config.planning.configurations):
+        return False
+    return bool(folder.read_record()["inputs"] == _inputs_hash(described, config.planning))
+
+
+def _inputs_hash(described: dict[str, Any], planning: PlanningSettings) -> str:
+    return hash_json({"cases": described, "memory_gb": planning.memory_gb})
+
+
+def _plan(
+    folder: WorkFolder,
+    dataset: Dataset,
+    cases: Sequence[Case],
+    described: dict[str, Any],
+    planning: PlanningSettings,
+    processes: int,
 ) -> None:
-    plan = folder.read_plan(configuration)
-    store = folder.store(configuration)
-    wanted = {
-        case.name: hash_json({"files": hashes[case.name], "plan": plan.model_dump(mode="json")}) for case in cases
+    """Check all cases, then write the plans and the record."""
+    check = partial(_check_case, labels=dataset.labels, samples=samples_per_case(len(cases)))
+    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes))
+    problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    if problems:
+        raise InputError(f"{len(problems)} of {len(cases)} cases cannot be used:\n  " + "\n  ".join(problems))
+    checked = [outcome for outcome in outcomes if isinstance(outcome, CheckedCase)]
+    plans = plan_dataset(
+        [case.fingerprint for case in checked],
+        folder.nnunet,
+        dataset=dataset.name,
+        labels=dataset.labels,
+        channels=dataset.channels,
+        memory_target_gb=planning.memory_gb,
+    )
+    for configuration, plan in plans.items():
+        write_plan(folder.plan(configuration), plan)
+    repaired = {
+        case.name: described[case.name] | {"repairs": list(found.repairs)}
+        for case, found in zip(cases, checked, strict=True)
     }
-    missing = [case for case in cases if not store.is_current(case.name, wanted[case.name])]
+    record = {"dataset": dataset.name, "inputs": _inputs_hash(described, planning), "versions": installed_versions()}
+    write_json(folder.record, record | {"cases": repaired})
+
+
+@dataclass(frozen=True)
+class CheckedCase:
+    """What planning needs of a case that can be used, and what was repaired in its headers."""
+
+    fingerprint: CaseFingerprint
+    repairs: tuple[str, ...]
+
+
+def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | str:
+    """What planning needs of a case, or the problem with it as one line."""
+    files = (*case.images, _reference(case))
+    try:
+        images = [read_image(path) for path in case.images]
+        label_map = read_label_map(files[-1])
+        for path, image in zip(case.images, images, strict=True):
+            require_same_grid(image, label_map, str(path), str(files[-1]))
+        strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
+        if strange:
+            allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
+            return f"{files[-1]}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
+        fingerprint = fingerprint_case(images, label_map, samples=samples)
+    except UumambaError as error:
+        return str(error)
+    read = zip(files, (*images, label_map), strict=True)
+    return CheckedCase(fingerprint, tuple(f"{file.name}: {repair}" for file, image in read for repair in image.repairs))
+
+
+def _report_repairs(folder: WorkFolder) -> None:
+    repairs = [case["repairs"] for case in folder.read_record()["cases"].values() if case["repairs"]]
+    if repairs:
+        log.info("repaired headers of %d cases, all in %s; the first: %s", len(repairs), folder.record, repairs[0][0])
+
+
+def _store_cases(
+    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: int
+) -> None:
+    plan, store = folder.read_plan(configuration), folder.store(configuration)
+    hashes = {
+        case.name: hash_json({"case": described[case.name], "plan": plan.model_dump(mode="json")}) for case in cases
+    }
+    missing = [(case, hashes[case.name]) for case in cases if not store.is_current(case.name, hashes[case.name])]
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
-    work = partial(_store_case, folder=folder, plan=plan)
-    for _ in _in_parallel(
-        work, [(case, wanted[case.name]) for case in missing], f"preprocess {configuration}", processes
-    ):
-        pass
+    if missing:
+        store_case = partial(_store_case, store=store, plan=plan)
+        list(_in_parallel(store_case, missing, f"preprocess {configuration}", processes))
 
 
-def _store_case(task: tuple[Case, str], *, folder: WorkFolder, plan: Plan) -> None:
+def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
     case, inputs_hash = task
-    images = [read_image(path) for path in case.images]
-    prepared = preprocess_case(images, plan, read_label_map(_reference(case)))
-    if prepared.labels is None:
-        raise InputError(f"{case.name}: no reference label map; a training case needs one")
-    spacing = plan.spacing_mm if plan.spatial_dims == 3 else (prepared.geometry.spacing_mm[0], *plan.spacing_mm[1:])
+    label_map = read_label_map(_reference(case))
+    prepared = preprocess_case([read_image(path) for path in case.images], plan, label_map)
+    spacing_mm = plan_spacing(prepared.geometry, plan)
     record = CaseRecord(
-        inputs=inputs_hash, spacing_mm=spacing, geometry=prepared.geometry.model_dump(mode="json"), details=case.details
+        inputs=inputs_hash,
+        spacing_mm=spacing_mm,
+        geometry=prepared.geometry.model_dump(mode="json"),
+        details=case.details,
     )
     foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore)
-    folder.store(plan.configuration).write(
-        case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size
-    )
+    store.write(case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size)
 
 
 def _in_parallel(

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from uumamba.config import RunConfig, dump_config
-from uumamba.core.errors import InputError
+from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.files import read_json, write_json, write_text
 from uumamba.core.log import log, log_to
+from uumamba.core.machine import describe_run, peak_memory_gb
 from uumamba.core.seeding import derive_seed
 from uumamba.core.versions import installed_versions
 from uumamba.data.datasets.dataset import Dataset
@@ -25,14 +26,13 @@ from uumamba.data.plan import Plan
 from uumamba.data.splits import Fold
 from uumamba.data.store import PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
-from uumamba.inference.bundle import BundleDescription, TrainingRecord, topology_of, write_bundle
+from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
+from uumamba.inference.network import network_of
 from uumamba.reporting.curves import training_figure
 from uumamba.reporting.style import save_figure
 from uumamba.scan import resolve_backend
 from uumamba.training.history import Row
 from uumamba.training.loop import Training, fit, resume
-from uumamba.training.random_state import seed_process
-from uumamba.training.record import describe_machine, describe_program, peak_memory_gb
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.setup import set_up
 from uumamba.training.validation import validate_volumes
@@ -76,19 +76,24 @@ def train(
         directory=RunDirectory(folder.run(name, fold)),
         device=config.hardware.resolve_device(),
     )
-    job.directory.prepare(resume=resume_run, overwrite=overwrite)
+    job.directory.check(resume=resume_run, overwrite=overwrite)
+    training = _build(job)
+    record = _describe(job, training)
+    # Only now, when all settings and cases are known to be good, may an older run be replaced.
+    if resume_run:
+        _require_same_run(job, record)
+    else:
+        job.directory.begin()
     with log_to(job.directory.log):
-        _run(job, resume_run=resume_run)
+        _log_description(job, record)
+        if resume_run:
+            resume(training, job.directory)
+        _run(job, training, record)
     return job.directory
 
 
-def _run(job: _Job, *, resume_run: bool) -> None:
+def _run(job: _Job, training: Training, record: dict[str, Any]) -> None:
     started = time.perf_counter()
-    training = _build(job)
-    record = _describe(job, training)
-    if resume_run:
-        _require_same_run(job, record)
-        resume(training, job.directory)
     write_text(job.directory.config, dump_config(job.config))
     write_json(job.directory.record, record)
     fit(
@@ -104,9 +109,9 @@ def _run(job: _Job, *, resume_run: bool) -> None:
     scores = _validate_volumes(job, training) if job.cases.validation else {}
     _write_bundle(job, training, record, scores)
     seconds, memory = time.perf_counter() - started, peak_memory_gb(job.device)
-    finished = {"seconds": round(seconds, 1), "peak_memory_gb": round(memory, 3), "scores": scores}
+    finished = {"seconds": round(seconds, 1), "peak_memory_gb": memory, "scores": scores}
     write_json(job.directory.record, record | {"finished": finished})
-    log.info("done in %.0f s, peak memory %.2f GB: %s", seconds, memory, job.directory.bundle)
+    log.info("done in %.0f s, peak memory %s GB: %s", seconds, memory, job.directory.bundle)
 
 
 def _build(job: _Job) -> Training:
@@ -114,17 +119,13 @@ def _build(job: _Job) -> Training:
     config, plan = job.config, job.plan
     if config.hardware.threads is not None:
         torch.set_num_threads(config.hardware.threads)
+    if config.deterministic and job.device.type != "cpu":
+        raise ConfigError("deterministic: true is offered on the CPU alone so far; add --set hardware.device=cpu")
     torch.use_deterministic_algorithms(config.deterministic)
     torch.backends.cudnn.benchmark = not config.deterministic
-    seed_process(derive_seed(config.seed, "weights"))
-    network = config.network.build(
-        topology_of(plan),
-        input_channels=len(plan.channels),
-        classes=plan.labels.classes,
-        deep_supervision=config.training.deep_supervision,
-    )
+    torch.manual_seed(derive_seed(config.seed, "weights"))
     return set_up(
-        network,
+        network_of(plan, config.network, deep_supervision=config.training.deep_supervision),
         config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=len(_target_strides(job))),
         config.optimizer.build,
         device=job.device,
@@ -183,29 +184,30 @@ def _masked_channels(plan: Plan) -> list[int]:
 
 
 def _describe(job: _Job, training: Training) -> dict[str, Any]:
-    """The run record, and a line in the log on what is in use."""
-    config, plan, precision = job.config, job.plan, training.step.precision
-    backend = resolve_backend(config.network.scan_backend, device=job.device)
-    parameters = sum(parameter.numel() for parameter in training.network.parameters())
-    network = (
-        f"{parameters / 1e6:.2f} M parameters, patch {'x'.join(map(str, plan.patch_size))}, batch {plan.batch_size}"
-    )
-    machine = f"scan {backend}, precision {precision}, {job.device} with {torch.get_num_threads()} threads"
-    log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
-    log.info("%s, seed %d%s", machine, config.seed, ", deterministic" if config.deterministic else "")
+    """The run record."""
     return {
-        **describe_program(),
-        **describe_machine(job.device),
-        "precision": precision,
-        "scan_backend": backend,
-        "seed": config.seed,
-        "parameters": parameters,
+        **describe_run(job.device),
+        "precision": training.step.precision,
+        "scan_backend": resolve_backend(job.config.network.scan_backend, device=job.device),
+        "seed": job.config.seed,
+        "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
         "fold": job.fold,
         "split": job.cases.model_dump(mode="json"),
         "data_hash": job.store.content_hash(job.cases.training + job.cases.validation),
-        "plan": plan.model_dump(mode="json"),
-        "configuration": config.model_dump(mode="json"),
+        "plan": job.plan.model_dump(mode="json"),
+        "configuration": job.config.model_dump(mode="json"),
     }
+
+
+def _log_description(job: _Job, record: dict[str, Any]) -> None:
+    plan = job.plan
+    patch = "x".join(map(str, plan.patch_size))
+    network = f"{record['parameters'] / 1e6:.2f} M parameters, patch {patch}, batch {plan.batch_size}"
+    log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
+    machine = (
+        f"scan {record['scan_backend']}, precision {record['precision']}, {job.device}, {record['threads']} threads"
+    )
+    log.info("%s, seed %d%s", machine, job.config.seed, ", deterministic" if job.config.deterministic else "")
 
 
 def _require_same_run(job: _Job, record: dict[str, Any]) -> None:
@@ -213,11 +215,12 @@ def _require_same_run(job: _Job, record: dict[str, Any]) -> None:
     before = read_json(job.directory.record)
     old, new = before["configuration"], record["configuration"]
     changed = [name for name in new if name not in _MAY_CHANGE_ON_RESUME and old.get(name) != new[name]]
-    changed += [name for name in ("plan", "split", "data_hash") if before[name] != record[name]]
+    changed += [name for name in ("precision", "plan", "split", "data_hash") if before[name] != record[name]]
     if changed:
         raise InputError(
             f"{job.directory.path}: cannot be resumed, as {', '.join(changed)} changed since it began; "
-            f"resume with --config {job.directory.config}, or begin anew with --overwrite"
+            f"resume with --config {job.directory.config} --name {job.directory.path.parent.name}, or begin anew with "
+            "--overwrite"
         )
 
 

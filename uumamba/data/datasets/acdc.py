@@ -3,6 +3,7 @@
 database/{training,testing}/patientNNN/{Info.cfg, patientNNN_frameFF.nii.gz, patientNNN_frameFF_gt.nii.gz}
 """
 
+import math
 from pathlib import Path
 
 from uumamba.core.errors import InputError
@@ -18,7 +19,7 @@ def index_training(root: Path) -> tuple[Case, ...]:
     """The cases of `database/training`, by patient and frame, each with its reference.
 
     `root` is the folder that holds `database/`, or `database/` itself, or `training/`. Raises `InputError` if a folder,
-    a patient, an `Info.cfg`, one of its keys, an image or a reference is missing.
+    a patient, an `Info.cfg`, one of its keys, an image or a reference is missing, and for an impossible number.
     """
     folder = _find_split(root, "training")
     if folder is None and _patient_folders(root):
@@ -57,23 +58,23 @@ def _patient_folders(folder: Path) -> list[Path]:
 
 def _read_patient(folder: Path, *, reference_required: bool) -> list[Case]:
     info = _read_info(folder / "Info.cfg")
-    frames = {phase: _number(info, phase, folder) for phase in ("ED", "ES")}
+    frames = {phase: _frame(info, phase, folder) for phase in ("ED", "ES")}
     if frames["ED"] == frames["ES"]:
-        raise InputError(f"{folder / 'Info.cfg'}: ED and ES are both frame {frames['ED']:g}; they must differ")
+        raise InputError(f"{folder / 'Info.cfg'}: ED and ES are both frame {frames['ED']}; they must differ")
     cases = []
     for phase, frame in sorted(frames.items(), key=lambda item: item[1]):
-        name = f"{folder.name}_frame{int(frame):02d}"
+        name = f"{folder.name}_frame{frame:02d}"
         image, reference = folder / f"{name}.nii.gz", folder / f"{name}_gt.nii.gz"
         if not image.is_file():
-            raise InputError(f"{image}: no such file, but Info.cfg says that {phase} is frame {int(frame)}; restore it")
+            raise InputError(f"{image}: no such file, but Info.cfg says that {phase} is frame {frame}; restore it")
         if reference_required and not reference.is_file():
             raise InputError(f"{reference}: no such file; a training case needs its reference label map: restore it")
         details: dict[str, str | float | int | None] = {
             "group": _require(info, "Group", folder),
             "phase": phase,
-            "frame": int(frame),
-            "height_cm": _number(info, "Height", folder),
-            "weight_kg": _number(info, "Weight", folder),
+            "frame": frame,
+            "height_cm": _positive(info, "Height", folder),
+            "weight_kg": _positive(info, "Weight", folder),
         }
         cases.append(Case(name, folder.name, (image,), reference if reference.is_file() else None, details))
     return cases
@@ -94,12 +95,24 @@ def _require(info: dict[str, str], key: str, folder: Path) -> str:
     return info[key]
 
 
-def _number(info: dict[str, str], key: str, folder: Path) -> float:
+def _frame(info: dict[str, str], phase: str, folder: Path) -> int:
+    text = _require(info, phase, folder)
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(
+            f"{folder / 'Info.cfg'}: {phase} must be a frame, a whole number from 1 on, got {text!r}; restore it"
+        )
+    return int(text)
+
+
+def _positive(info: dict[str, str], key: str, folder: Path) -> float:
     text = _require(info, key, folder)
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise InputError(f"{folder / 'Info.cfg'}: {key} must be a number, got {text!r}; restore it") from None
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise InputError(f"{folder / 'Info.cfg'}: {key} must be a number above 0, got {text!r}; restore it")
+    return value
 
 
 ACDC = Dataset(
