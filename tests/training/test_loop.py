@@ -123,7 +123,7 @@ def test_without_validation_there_is_no_best_epoch(store: PreprocessedStore, tmp
     fit(
         training, SharpnessAwareSettings().build(), TrainingSettings(epochs=1, iterations=1),
         batches=batches(store, ("case0",), 1, training=True), validation=None, labels=LABELS,
-        directory=RunDirectory(tmp_path), on_epoch=lambda rows: None,
+        directory=RunDirectory(tmp_path), on_epoch=lambda _: None,
     )  # fmt: skip
     assert (tmp_path / "last.safetensors").is_file()
     assert not (tmp_path / "best.safetensors").exists()
@@ -131,7 +131,7 @@ def test_without_validation_there_is_no_best_epoch(store: PreprocessedStore, tmp
 
 def test_a_run_directory_is_never_lost_by_mistake(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
-    with pytest.raises(InputError, match="nothing to resume, no last.safetensors there; start without --resume"):
+    with pytest.raises(InputError, match=r"nothing to resume, no last.safetensors there; start without --resume"):
         directory.check(resume=True, overwrite=False)
     directory.check(resume=False, overwrite=False)
     directory.begin()

@@ -1,7 +1,6 @@
 """The work folder of one data set: all that preprocessing makes and training needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from uumamba.data.splits import Fold, read_folds, write_folds
 from uumamba.data.store import PreprocessedStore
 
 
-@dataclass(frozen=True)
 class WorkFolder:
     """`path` is `<work>/<data set>`.
 
@@ -24,22 +22,12 @@ class WorkFolder:
     runs/<name>/fold_<n>/          training runs, named after their configuration
     """
 
-    path: Path
-
-    @property
-    def record(self) -> Path:
-        """The record of the preprocessing (JSON)."""
-        return self.path / "record.json"
-
-    @property
-    def folds(self) -> Path:
-        """The folds (JSON)."""
-        return self.path / "folds.json"
-
-    @property
-    def nnunet(self) -> Path:
-        """The folder of nnU-Net's own plans and fingerprint."""
-        return self.path / "nnunet"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = path / "record.json"
+        self.folds = path / "folds.json"
+        self.nnunet = path / "nnunet"
+        self.runs = path / "runs"
 
     def plan(self, configuration: str) -> Path:
         """The plan of "2d" or "3d_fullres" (JSON)."""
@@ -51,7 +39,7 @@ class WorkFolder:
 
     def run(self, name: str, fold: str) -> Path:
         """The folder of a training run."""
-        return self.path / "runs" / name / f"fold_{fold}"
+        return self.runs / name / f"fold_{fold}"
 
     def read_plan(self, configuration: str) -> Plan:
         """The plan of a configuration; an `InputError` says how to make it if it is not there."""
@@ -68,11 +56,11 @@ class WorkFolder:
 
     def write_folds(self, folds: Sequence[Fold]) -> None:
         """Keep the folds; `InputError` if there are runs that were trained with others."""
-        runs = self.path / "runs"
-        if self.folds.is_file() and read_folds(self.folds) != tuple(folds) and runs.is_dir() and any(runs.iterdir()):
+        changed = self.folds.is_file() and read_folds(self.folds) != tuple(folds)
+        if changed and self.runs.is_dir() and any(self.runs.iterdir()):
             raise InputError(
-                f"{self.folds}: the folds would change, but {runs} holds runs that were trained with them, whose held-out "
-                "cases would be lost; keep the data and planning.folds and planning.split_seed, or use another --work"
+                f"{self.folds}: the folds would change, but {self.runs} holds runs trained with them, whose held-out "
+                "cases would be lost; keep the data, planning.folds and planning.split_seed, or use another --work"
             )
         write_folds(self.folds, folds)
 

@@ -208,7 +208,7 @@ def _require_finite(training: Training, directory: RunDirectory) -> None:
     weights = [*training.network.parameters(), *training.loss.parameters()]
     if not all(bool(torch.isfinite(weight).all()) for weight in weights):
         raise UumambaError(
-            f"epoch {training.epoch}: the weights are no longer finite, no checkpoint was written over {directory.last}; "
+            f"epoch {training.epoch}: the weights are no longer finite; {directory.last} keeps the epoch before; "
             "lower optimizer.learning_rate and go on with --resume"
         )
 

@@ -1,63 +1,36 @@
 """Where a run keeps its files."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from uumamba.core.errors import InputError
 from uumamba.inference.bundle import BUNDLE_NAME
 
 
-@dataclass(frozen=True)
 class RunDirectory:
-    """The files of one run (one configuration, one fold)."""
+    """The files of one run: one configuration, one fold.
 
-    path: Path
+    config.yaml        the resolved configuration, which `--config` reads again
+    run.json           the run record: versions, seed, device, scan backend, precision, split, data hash
+    log.txt            what the run said
+    history.csv        one row an epoch; curves.png draws it
+    last.safetensors   the checkpoint of the last epoch, from which `--resume` goes on
+    best.safetensors   the checkpoint of the best epoch by the smoothed validation Dice
+    validation.csv     Dice of whole validation cases at the plan's spacing
+    model.safetensors  the result: the last epoch's weights with all that inference needs
+    """
 
-    @property
-    def config(self) -> Path:
-        """The resolved configuration (YAML), which `--config` reads again."""
-        return self.path / "config.yaml"
-
-    @property
-    def record(self) -> Path:
-        """The run record (JSON): versions, seed, device, backend, data hashes, split."""
-        return self.path / "run.json"
-
-    @property
-    def log(self) -> Path:
-        """What the run said."""
-        return self.path / "log.txt"
-
-    @property
-    def history(self) -> Path:
-        """One row an epoch (CSV)."""
-        return self.path / "history.csv"
-
-    @property
-    def curves(self) -> Path:
-        """The history as a picture (PNG)."""
-        return self.path / "curves.png"
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint of the last epoch, from which `--resume` goes on."""
-        return self.path / "last.safetensors"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint of the best epoch by the smoothed validation Dice."""
-        return self.path / "best.safetensors"
-
-    @property
-    def validation(self) -> Path:
-        """Dice per validation case and structure on whole volumes at the plan's spacing (CSV)."""
-        return self.path / "validation.csv"
-
-    @property
-    def bundle(self) -> Path:
-        """The result: weights with all that inference needs."""
-        return self.path / BUNDLE_NAME
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.record = path / "run.json"
+        self.log = path / "log.txt"
+        self.history = path / "history.csv"
+        self.curves = path / "curves.png"
+        self.last = path / "last.safetensors"
+        self.best = path / "best.safetensors"
+        self.validation = path / "validation.csv"
+        self.bundle = path / BUNDLE_NAME
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Raise `InputError` if there is nothing to resume, or a run and neither flag to say what to do with it.

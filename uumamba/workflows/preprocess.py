@@ -39,8 +39,8 @@ Outcome = TypeVar("Outcome")
 def preprocess(dataset_name: str, data: Path, work: Path, config: RunConfig) -> None:
     """Check every training case of a data set, plan its networks, and store the cases for each configuration.
 
-    What is done and unchanged (by hash of files, details and settings) is kept. Raises one `InputError` that lists every
-    case that cannot be used, nothing is planned or stored then; or if the folds of earlier runs would change.
+    What is done and unchanged (by hash of files, details and settings) is kept. Raises one `InputError` that lists
+    every case that cannot be used, nothing is planned or stored then; or if the folds of earlier runs would change.
     """
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)

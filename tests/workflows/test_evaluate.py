@@ -1,0 +1,186 @@
+"""Label maps against references: the identity is perfect, and nothing that is missing looks like a result."""
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from tests.fakes import program
+from uumamba.core.files import read_json
+
+TABLES = {"scores.csv", "summary.json"}
+CLINICAL = {"clinical.csv", "clinical.json"}
+
+
+def evaluate(predictions: Path, references: Path, output: Path, *options: str | Path) -> int:
+    """`uumamba evaluate`."""
+    arguments = ("--predictions", predictions, "--references", references, "--output", output)
+    return program.uumamba("evaluate", *arguments, *options)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def names(output: Path) -> set[str]:
+    """The files in a folder."""
+    return {path.name for path in output.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def training(data: Path) -> Path:
+    """The folder of the training patients."""
+    return data / "database" / "training"
+
+
+@pytest.fixture(scope="module")
+def perfect(training: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Predictions that are the references, named after their images as `infer` names them."""
+    folder = tmp_path_factory.mktemp("perfect")
+    for file in training.glob("*/*_gt.nii.gz"):
+        shutil.copy(file, folder / file.name.replace("_gt", ""))
+    assert len(names(folder)) == 10
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(perfect: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The evaluation of the perfect predictions; the two test cases are left out by the fold-free `training` folder."""
+    output = tmp_path_factory.mktemp("evaluated")
+    assert evaluate(perfect, data / "database" / "training", output, "--dataset", "acdc") == 0
+    return output
+
+
+def test_the_identity_is_perfect(evaluated: Path) -> None:
+    scores = rows(evaluated / "scores.csv")
+    assert len(scores) == 30
+    found = [score for score in scores if score["outcome"] == "found"]
+    assert len(found) > 20
+    for score in found:
+        assert (float(score["dice"]), float(score["hd95_mm"]), float(score["difference_ml"])) == (1.0, 0.0, 0.0)
+    assert {score["outcome"] for score in scores} <= {"found", "absent"}
+    summary: dict[str, Any] = read_json(evaluated / "summary.json")
+    assert (summary["cases"], summary["failed"], summary["predictions_without_reference"]) == (10, {}, [])
+    assert summary["note"] == "Research use only."
+
+
+def test_the_hearts_function_agrees_with_itself(evaluated: Path) -> None:
+    measured = rows(evaluated / "clinical.csv")
+    assert {row["patient"] for row in measured} == {f"patient00{number}" for number in range(1, 6)}
+    ejection = [row for row in measured if row["measure"] == "lv_ef_percent"]
+    assert len(ejection) == 5
+    assert all(float(row["difference"]) == 0 and 5 < float(row["reference"]) < 90 for row in ejection)
+    assert all(measure["agreement"]["bias"] == 0 for measure in read_json(evaluated / "clinical.json")["measures"])
+
+
+def test_the_pictures_are_pictures(evaluated: Path) -> None:
+    pictures = {path.name: matplotlib.image.imread(path) for path in evaluated.glob("*.png")}
+    assert set(pictures) == {
+        "dice.png", "agreement.png", "overlay_worst.png", "overlay_second_worst.png", "overlay_middle.png",
+        "overlay_best.png",
+    }  # fmt: skip
+    for name, pixels in pictures.items():
+        assert np.ptp(pixels[..., :3]) > 0.5, name
+    assert names(evaluated) == TABLES | CLINICAL | set(pictures)
+
+
+def test_a_missing_prediction_is_a_failure_and_all_else_is_written(
+    perfect: Path, training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some = shutil.copytree(perfect, tmp_path / "some")
+    lost = sorted(some.iterdir())[0]
+    lost.unlink()
+    case = lost.name.removesuffix(".nii.gz")
+    assert evaluate(some, training, tmp_path / "out", "--dataset", "acdc") == 3
+    error = capsys.readouterr().err
+    assert f"uumamba: 1 of 10 cases failed, the first is {case}: no prediction" in error
+    assert "scores.csv" in error
+    assert names(tmp_path / "out") >= TABLES | CLINICAL | {"dice.png", "overlay_best.png"}
+    summary = read_json(tmp_path / "out" / "summary.json")
+    assert summary["failed"] == {case: "no prediction"}
+    failed = [row for row in rows(tmp_path / "out" / "scores.csv") if row["case"] == case]
+    assert [(row["outcome"], row["dice"]) for row in failed] == [("failed", "")] * 3
+    for structure in summary["structures"]:
+        dice = structure["metrics"]["dice"]
+        assert dice["mean"] == 1.0
+        assert dice["mean_with_failures"] < 1.0
+
+
+def test_names_of_the_structures_come_from_one_place(
+    perfect: Path, training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels.yaml"
+    labels.write_text("RV: 1\nMYO: 2\nLV: 3\n")
+    output = tmp_path / "out"
+    assert evaluate(perfect, training, output) == 2
+    assert "either --dataset or --labels" in capsys.readouterr().err
+    assert evaluate(perfect, training, output, "--dataset", "acdc", "--labels", labels) == 2
+    assert "either --dataset or --labels" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_a_label_file_does_without_a_data_set(perfect: Path, training: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.yaml"
+    labels.write_text("right: 1\nmuscle: 2\nleft: 3\n")
+    assert evaluate(perfect, training, tmp_path / "out", "--labels", labels) == 0
+    assert {row["structure"] for row in rows(tmp_path / "out" / "scores.csv")} == {"right", "muscle", "left"}
+    assert names(tmp_path / "out") == TABLES | {"dice.png"}
+
+
+def test_a_plain_folder_of_references_has_no_clinical_tables(perfect: Path, tmp_path: Path) -> None:
+    plain = shutil.copytree(perfect, tmp_path / "plain")
+    assert evaluate(perfect, plain, tmp_path / "out", "--dataset", "acdc") == 0
+    assert names(tmp_path / "out") == TABLES | {"dice.png"}
+
+
+def test_acdcs_own_tree_with_a_broken_info_file_is_an_error(
+    perfect: Path, my_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = my_data / "database" / "training" / "patient002" / "Info.cfg"
+    info.write_text(info.read_text().replace("ES:", "end systole:"))
+    assert evaluate(perfect, my_data / "database" / "training", tmp_path / "out", "--dataset", "acdc") == 2
+    assert f"uumamba: {info}: the key 'ES' is missing" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_fold_limits_the_evaluation_to_its_cases(perfect: Path, data: Path, work: Path, tmp_path: Path) -> None:
+    assert evaluate(perfect, data, tmp_path, "--dataset", "acdc", "--fold", "1", "--work", work) == 0
+    held_out = read_json(work / "acdc" / "folds.json")[1]["validation"]
+    assert sorted({row["case"] for row in rows(tmp_path / "scores.csv")}) == sorted(held_out)
+    assert {row["patient"] for row in rows(tmp_path / "clinical.csv")} == {name.split("_")[0] for name in held_out}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--fold", "all", "--dataset", "acdc"), "--fold all: holds out no case"),
+        (("--fold", "0"), "--fold needs --dataset"),
+        (("--dataset", "acdk"), "--dataset acdk: no such data set; there are acdc"),
+        (("--labels", "none.yaml"), "none.yaml"),
+        (("--dataset", "acdc", "--references", "nowhere"), "nowhere: no such folder"),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_nothing_is_written(
+    options: tuple[str, ...], message: str, perfect: Path, training: Path, work: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert evaluate(perfect, training, tmp_path / "out", "--work", work, *options) == 2
+    assert f"uumamba: {message}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_infer_writes_can_be_evaluated(
+    run: Path, trained: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fold = ("--dataset", "acdc", "--fold", "0", "--work", trained)
+    predictions = tmp_path / "predictions"
+    assert program.uumamba("infer", "--model", run, "--input", data, "--output", predictions, *fold) == 0
+    assert evaluate(predictions, data, tmp_path / "out", *fold) == 0
+    assert "Research use only." in capsys.readouterr().out
+    assert len(rows(tmp_path / "out" / "scores.csv")) == 6
