@@ -8,6 +8,7 @@ import pytest
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json, write_json
 from uumamba.core.labels import LabelSet
+from uumamba.core.topology import Topology
 from uumamba.data.plan import Channel, IntensityStatistics, Plan, read_plan, write_plan
 
 
@@ -23,14 +24,16 @@ def plan() -> Plan:
         axes=(1, 2, 0),
         spacing_mm=(8.0, 1.0, 1.0),
         median_shape=(10, 64, 48),
-        patch_size=(64, 48),
         batch_size=4,
-        features=(4, 8),
-        kernels=((3, 3), (3, 3)),
-        strides=((1, 1), (2, 2)),
-        blocks_encoder=(2, 2),
-        blocks_decoder=(2,),
         batch_dice=True,
+        topology=Topology(
+            patch_size=(64, 48),
+            features=(4, 8),
+            kernels=((3, 3), (3, 3)),
+            strides=((1, 1), (2, 2)),
+            blocks_encoder=(2, 2),
+            blocks_decoder=(2,),
+        ),
     )
 
 

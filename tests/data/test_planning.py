@@ -125,9 +125,14 @@ def test_isotropic_images_keep_their_axes(tmp_path: Path) -> None:
     assert full.median_shape == flat.median_shape == (60, 80, 100)
     assert full.spacing_mm == flat.spacing_mm == (1.0, 1.0, 1.0)
     assert len(flat.patch_size) == 2
-    assert full.features[0] == 32
-    assert len(full.features) == len(full.kernels) == len(full.strides) == len(full.blocks_encoder)
-    assert len(full.blocks_decoder) == len(full.features) - 1
+    assert full.topology.features[0] == 32
+    assert (
+        len(full.topology.features)
+        == len(full.topology.kernels)
+        == len(full.topology.strides)
+        == len(full.topology.blocks_encoder)
+    )
+    assert len(full.topology.blocks_decoder) == len(full.topology.features) - 1
 
 
 @pytest.mark.parametrize(("coarse", "axes"), [(0, (2, 1, 0)), (1, (1, 2, 0)), (2, (0, 2, 1))])
@@ -207,8 +212,8 @@ def test_the_published_plan_of_acdc(tmp_path: Path) -> None:
     )
     full = plans["3d_fullres"]
     assert (full.spacing_mm, full.patch_size, full.batch_size) == ((5.0, 1.5625, 1.5625), (20, 256, 224), 4)
-    assert full.strides == ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 2, 2), (1, 2, 2))
-    assert full.kernels == ((1, 3, 3), *[(3, 3, 3)] * 5)
-    assert full.features == (32, 64, 128, 256, 320, 320)
-    assert full.blocks_encoder == (2,) * 6
+    assert full.topology.strides == ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 2, 2), (1, 2, 2))
+    assert full.topology.kernels == ((1, 3, 3), *[(3, 3, 3)] * 5)
+    assert full.topology.features == (32, 64, 128, 256, 320, 320)
+    assert full.topology.blocks_encoder == (2,) * 6
     assert plans["2d"].patch_size == (256, 224)

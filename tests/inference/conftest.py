@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from uumamba.core.labels import LabelSet
+from uumamba.core.topology import Topology
 from uumamba.data.plan import Channel, IntensityStatistics, Plan
 from uumamba.imaging.files import write_image
 from uumamba.imaging.image import Image
@@ -29,14 +30,16 @@ def plan() -> Plan:
         axes=(2, 1, 0),
         spacing_mm=(8.0, 1.5, 1.5),
         median_shape=(4, 20, 20),
-        patch_size=(16, 16),
         batch_size=2,
-        features=(4, 8, 8),
-        kernels=((3, 3), (3, 3), (3, 3)),
-        strides=((1, 1), (2, 2), (2, 2)),
-        blocks_encoder=(1, 1, 1),
-        blocks_decoder=(1, 1),
         batch_dice=True,
+        topology=Topology(
+            patch_size=(16, 16),
+            features=(4, 8, 8),
+            kernels=((3, 3), (3, 3), (3, 3)),
+            strides=((1, 1), (2, 2), (2, 2)),
+            blocks_encoder=(1, 1, 1),
+            blocks_decoder=(1, 1),
+        ),
     )
 
 

@@ -80,7 +80,7 @@ def test_mirrors_only_where_the_bundle_allows(make_bundle: MakeBundle) -> None:
 
 
 def test_members_may_have_other_patches(make_bundle: MakeBundle, plan: Plan) -> None:
-    other = make_bundle(seed=1, plan=plan.model_copy(update={"patch_size": (12, 20)}))
+    other = make_bundle(seed=1, plan=plan.model_copy(update={"topology": replace(plan.topology, patch_size=(12, 20))}))
     logits = Predictor([make_bundle(), other]).predict_logits(torch.randn(1, 2, 17, 19))
     assert logits.shape == (3, 2, 17, 19)
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
 
 from uumamba.core.errors import ConfigError
-from uumamba.models import Topology, plan_topology
+from uumamba.core.topology import Topology
+from uumamba.models import plan_topology
 
 SPACING = st.floats(0.1, 12.0, allow_nan=False)
 SIZE = st.integers(8, 300)

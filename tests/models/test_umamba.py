@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from uumamba.core.errors import ConfigError, InputError
-from uumamba.models import Topology, UMamba, UMambaSettings, plan_topology
+from uumamba.core.topology import Topology
+from uumamba.models import UMamba, UMambaSettings, plan_topology
 from uumamba.models.blocks import BasicBlock
 from uumamba.models.mamba import Mamba, MambaLayer
 

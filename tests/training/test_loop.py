@@ -9,12 +9,12 @@ import torch
 from tests.fakes.store import fake_store
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
+from uumamba.core.topology import Topology
 from uumamba.data.augment import AugmentationSettings
 from uumamba.data.loader import PatchDataset, PatchLoader, build_loader
 from uumamba.data.patches import target_strides
 from uumamba.data.store import PreprocessedStore
 from uumamba.losses.segmentation import LossSettings
-from uumamba.models.topology import Topology
 from uumamba.models.umamba import UMambaSettings
 from uumamba.optim.optimizers import AdamWSettings, SGDSettings
 from uumamba.optim.rules import RuleSettings

@@ -10,6 +10,7 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import read_json, write_text
 from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
+from uumamba.core.topology import Topology
 
 
 class IntensityStatistics(Settings):
@@ -38,8 +39,8 @@ class Plan(Settings):
 
     All sizes are in network axis order. `axes[i]` is the canonical image axis (0 = x, 1 = y, 2 = z) that becomes
     network axis i; as in nnU-Net it is (2, 1, 0), slices first, unless another axis is the coarsest. With
-    `configuration` "2d" the network sees the last two network axes, one slice; patch, kernels and strides have two
-    entries. Spacing still has three: the first is the cases' median, along which nothing is resampled.
+    `configuration` "2d" the network sees the last two network axes, one slice; the topology has two
+    axes. Spacing still has three: the first is the cases' median, along which nothing is resampled.
     """
 
     dataset: str
@@ -49,19 +50,19 @@ class Plan(Settings):
     axes: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     median_shape: tuple[int, int, int]
-    patch_size: tuple[int, ...]
     batch_size: int
-    features: tuple[int, ...]
-    kernels: tuple[tuple[int, ...], ...]
-    strides: tuple[tuple[int, ...], ...]
-    blocks_encoder: tuple[int, ...]
-    blocks_decoder: tuple[int, ...]
     batch_dice: bool
+    topology: Topology
+
+    @property
+    def patch_size(self) -> tuple[int, ...]:
+        """Voxels along each axis that the network sees."""
+        return self.topology.patch_size
 
     @property
     def spatial_dims(self) -> int:
         """2 or 3: the number of spatial axes that the network sees."""
-        return len(self.patch_size)
+        return self.topology.spatial_dims
 
     def patch_axes(self, image_axes: Sequence[int]) -> tuple[int, ...]:
         """Indices into `patch_size` of canonical image axes (0 = x, 1 = y, 2 = z), without those that no patch has."""

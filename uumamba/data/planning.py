@@ -217,13 +217,15 @@ def _read_configuration(
             "axes": [2 - axis for axis in plans["transpose_forward"]],
             "spacing_mm": [*plans["original_median_spacing_after_transp"][:leading], *found["spacing"]],
             "median_shape": [round(size) for size in shape],
-            "patch_size": found["patch_size"],
             "batch_size": found["batch_size"],
-            "features": network["features_per_stage"],
-            "kernels": network["kernel_sizes"],
-            "strides": network["strides"],
-            "blocks_encoder": network["n_conv_per_stage"],
-            "blocks_decoder": network["n_conv_per_stage_decoder"],
             "batch_dice": found["batch_dice"],
+            "topology": {
+                "patch_size": found["patch_size"],
+                "features": network["features_per_stage"],
+                "kernels": network["kernel_sizes"],
+                "strides": network["strides"],
+                "blocks_encoder": network["n_conv_per_stage"],
+                "blocks_decoder": network["n_conv_per_stage_decoder"],
+            },
         }
     )

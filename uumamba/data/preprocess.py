@@ -116,7 +116,7 @@ def _restore(scores: Iterable[np.ndarray], geometry: Geometry, plan: Plan) -> np
         resampled = resample_data_or_seg_to_shape(
             score[None],
             geometry.shape_after_crop,
-            _plan_spacing(geometry, plan),
+            plan_spacing(geometry, plan),
             geometry.spacing_mm,
             is_seg=False,
             order=_ORDER_LOGITS,
@@ -156,7 +156,7 @@ def _normalise(values: np.ndarray, channel: Channel, labels: np.ndarray) -> None
 
 
 def _to_plan_grid(data: np.ndarray, geometry: Geometry, plan: Plan, *, is_seg: bool, order: int) -> np.ndarray:
-    spacing = _plan_spacing(geometry, plan)
+    spacing = plan_spacing(geometry, plan)
     resampled: np.ndarray = resample_data_or_seg_to_shape(
         data,
         compute_new_shape(data.shape[1:], geometry.spacing_mm, spacing),
@@ -170,6 +170,6 @@ def _to_plan_grid(data: np.ndarray, geometry: Geometry, plan: Plan, *, is_seg: b
     return resampled
 
 
-def _plan_spacing(geometry: Geometry, plan: Plan) -> tuple[float, float, float]:
-    """The spacing to resample to; a 2D network's slices keep their own distance."""
+def plan_spacing(geometry: Geometry, plan: Plan) -> tuple[float, float, float]:
+    """The spacing (mm, network axis order) that a case is resampled to; a 2D network's slices keep their distance."""
     return plan.spacing_mm if plan.spatial_dims == 3 else (geometry.spacing_mm[0], *plan.spacing_mm[1:])

@@ -5,9 +5,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from uumamba.core.topology import Topology
 from uumamba.models.blocks import ConvNormAct, v1_stage, v2_stage
 from uumamba.models.mamba import MambaLayer
-from uumamba.models.topology import Topology
 
 Generation = Literal["v1", "v2"]
 

@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from uumamba.core.errors import InputError
+from uumamba.core.topology import Topology
 from uumamba.models.encoder import Generation
-from uumamba.models.topology import Topology
 from uumamba.models.umamba import MambaPlace, UMamba
 
 _PLACES: dict[str, MambaPlace] = {"enc": "encoder", "bot": "bottleneck", "none": "none"}

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.settings import Settings
+from uumamba.core.topology import Topology
 from uumamba.models.blocks import NEGATIVE_SLOPE, BasicBlock
 from uumamba.models.decoders.unet import UNetDecoder
 from uumamba.models.encoder import Encoder, Generation
 from uumamba.models.mamba import MambaLayer
-from uumamba.models.topology import Topology
 from uumamba.scan import BACKENDS
 
 MambaPlace = Literal["none", "bottleneck", "encoder"]

@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import PositiveInt
 
 from uumamba.core.settings import Settings
+from uumamba.core.topology import Topology
 from uumamba.data.plan import Plan
-from uumamba.models.topology import Topology, plan_topology
+from uumamba.models.topology import plan_topology
 
 _MAX_FEATURES = {2: 512, 3: 320}
 
@@ -28,21 +29,18 @@ class PlanSettings(Settings):
 
     def adapt(self, plan: Plan) -> Plan:
         """The plan with these wishes; raises `ConfigError` if the patch size fits no network."""
-        changes: dict[str, object] = {} if self.batch_size is None else {"batch_size": self.batch_size}
-        if any(
-            value is not None
-            for value in (self.patch_size, self.base_features, self.max_features, self.max_stages, self.blocks)
-        ):
-            topology = self._topology(plan)
-            changes |= {name: getattr(topology, name) for name in Topology.__dataclass_fields__}
-        return plan.model_copy(update=changes)
+        batch_size = self.batch_size or plan.batch_size
+        return plan.model_copy(update={"batch_size": batch_size, "topology": self._topology(plan)})
 
     def _topology(self, plan: Plan) -> Topology:
+        wishes = (self.patch_size, self.base_features, self.max_features, self.max_stages, self.blocks)
+        if all(wish is None for wish in wishes):
+            return plan.topology
         return plan_topology(
             self.patch_size or plan.patch_size,
             plan.spacing_mm[-plan.spatial_dims :],
-            base_features=self.base_features or plan.features[0],
+            base_features=self.base_features or plan.topology.features[0],
             max_features=self.max_features or _MAX_FEATURES[plan.spatial_dims],
             max_stages=self.max_stages,
-            blocks=self.blocks or plan.blocks_encoder[0],
+            blocks=self.blocks or plan.topology.blocks_encoder[0],
         )

@@ -163,12 +163,13 @@ def _store_cases(
 
 def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
     case, inputs_hash = task
-    label_map = read_label_map(_reference(case))
+    label_map = None if case.label_map is None else read_label_map(case.label_map)
     prepared = preprocess_case([read_image(path) for path in case.images], plan, label_map)
-    spacing_mm = plan_spacing(prepared.geometry, plan)
+    if prepared.labels is None:
+        raise InputError(f"{case.name}: no reference label map; a training case needs one")
     record = CaseRecord(
         inputs=inputs_hash,
-        spacing_mm=spacing_mm,
+        spacing_mm=plan_spacing(prepared.geometry, plan),
         geometry=prepared.geometry.model_dump(mode="json"),
         details=case.details,
     )

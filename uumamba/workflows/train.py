@@ -175,7 +175,7 @@ def _validation_batches(job: _Job) -> PatchLoader:
 
 
 def _target_strides(job: _Job) -> tuple[tuple[int, ...], ...]:
-    strides = target_strides(job.plan.strides)
+    strides = target_strides(job.plan.topology.strides)
     return strides if job.config.training.deep_supervision else strides[:1]
 
 

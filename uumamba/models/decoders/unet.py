@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from uumamba.core.topology import Topology
 from uumamba.models.blocks import convolution, transposed_convolution, v1_stage, v2_stage
 from uumamba.models.encoder import Generation, reduced_blocks
-from uumamba.models.topology import Topology
 
 
 class UpsampleLayer(nn.Module):
