@@ -1,7 +1,6 @@
-"""What is shipped: the wheel, the configurations, the program, and what the README promises."""
+"""What is shipped: the wheel, the configurations, the program, and what the pages promise."""
 
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +8,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def test_a_checkout_finds_its_configurations() -> None:
+def test_a_checkout_finds_its_own_configurations() -> None:
     assert config_directory() == ROOT / "configs"
     assert shipped_configs()
 
@@ -44,30 +44,27 @@ def test_the_wheel_holds_the_package_the_configurations_and_the_licence_and_noth
             assert archive.read(f"uumamba/configs/{path.name}") == path.read_bytes()
         (licence,) = [name for name in names if name.endswith("/LICENSE")]
         assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "uumamba").rglob("*.py")}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "uumamba").rglob("*.py")}
     assert modules
     assert modules <= names
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"uumamba"}
+    assert {re.split(r"[/-]", name)[0] for name in names} == {"uumamba"}
     assert not [name for name in names if "test" in name or "__pycache__" in name]
 
 
-def test_an_installed_wheel_finds_its_own_configurations(wheel: Path, tmp_path: Path) -> None:
+def test_an_unpacked_wheel_is_a_program_with_its_own_configurations(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    script = "import sys; sys.path.insert(0, '.'); from uumamba.cli.app import main; main(['config', 'list'])"
+    script = "import sys; sys.path.insert(0, '.'); from uumamba.cli.app import main; main(['config', 'check', 'acdk'])"
     result = subprocess.run(
-        [sys.executable, "-P", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert [line.split()[0] for line in result.stdout.splitlines()] == list(shipped_configs())
-    shutil.rmtree(tmp_path / "uumamba" / "configs")
-    result = subprocess.run(
-        [sys.executable, "-P", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert result.stdout == ""
+    shipped = ", ".join(shipped_configs())
+    assert result.stderr == f"uumamba: --config acdk: neither a file nor a shipped configuration ({shipped})\n"
+    assert (result.returncode, result.stdout) == (2, "")
 
 
 def test_the_program_is_the_command_line() -> None:
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
     assert EntryPoint("uumamba", scripts["uumamba"], "console_scripts").load() is main
 
 
@@ -77,14 +74,14 @@ def test_the_installed_program_answers() -> None:
     assert "preprocess" in result.stdout
 
 
-def readme_commands() -> list[list[str]]:
-    """Every `uumamba ...` command line of the README, as words."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    blocks = re.findall(r"^ {4}(.+)$|^```\w*\n(.*?)^```|`([^`\n]+)`", text, flags=re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for part in block for line in part.splitlines()]
-    pattern = re.compile(r"(?:^|[\s/;&|])uumamba ((?:[a-z]+)(?: .*)?)$")
-    parts = [part.strip() for line in lines for part in re.split(r"&&|;|\||#", line)]
-    return [found.group(1).split() for part in parts if (found := pattern.search(part))]
+def documented_commands() -> list[tuple[str, list[str]]]:
+    """Page and words of every `uumamba <command> ...` in the README and the documentation."""
+    found = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        lines = re.findall(r"\buumamba ([a-z][^`|\n]*)", text)
+        found += [(page.name, re.split(r"&&|;|#", line)[0].split()) for line in lines]
+    return found
 
 
 def commands(group: Any) -> Iterator[tuple[str, Any]]:
@@ -95,13 +92,25 @@ def commands(group: Any) -> Iterator[tuple[str, Any]]:
             yield f"{name} {inner}", found
 
 
-def test_every_command_in_the_readme_exists_with_its_options() -> None:
+def test_every_documented_command_exists_with_its_options() -> None:
     known = dict(commands(typer.main.get_command(app)))
-    lines = readme_commands()
-    assert ["demo"] in lines
-    for words in lines:
+    lines = documented_commands()
+    assert {words[0] for page, words in lines if page == "README.md"} >= {"preprocess", "train", "infer", "demo"}
+    for page, words in lines:
+        shown = f"{page}: uumamba {' '.join(words)}"
         name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
-        assert name in known, f"README: uumamba {' '.join(words)}"
+        assert name in known, shown
         options = {option for parameter in known[name].params for option in parameter.opts} | {"--help"}
-        used = {word.strip("[].,").split("=")[0] for word in words if word.strip("[").startswith("--")}
-        assert used <= options, f"README: uumamba {' '.join(words)}"
+        used = {word.strip("[].,").split("=")[0] for word in words if word.lstrip("[").startswith("--")}
+        assert used <= options, shown
+
+
+def test_every_configuration_in_the_pages_is_shipped() -> None:
+    named = {
+        following
+        for _, words in documented_commands()
+        for word, following in pairwise(words)
+        if word == "--config" and not following.endswith(".yaml")
+    }
+    assert named
+    assert named <= shipped_configs().keys()

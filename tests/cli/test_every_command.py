@@ -1,7 +1,5 @@
 """What every command keeps: help, options, exit codes, and one line for every error."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +87,7 @@ def test_the_table_holds_every_command_with_all_its_options() -> None:
     assert REGISTERED.keys() == COMMANDS.keys()
     for name, command in REGISTERED.items():
         options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
-        assert options == {"--help", *COMMANDS[name].required, *COMMANDS[name].optional} - ({"--help"} - options), name
+        assert options == {*COMMANDS[name].required, *COMMANDS[name].optional}, name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -179,17 +177,3 @@ def test_config_check_lists_every_mistake(capsys: pytest.CaptureFixture[str]) ->
     error = capsys.readouterr().err
     assert "bad.yaml: seed: " in error
     assert "bad.yaml: training.epochs: " in error
-
-
-def test_a_process_of_its_own_ends_with_the_same_line_and_code() -> None:
-    script = "from uumamba.cli.app import main; main()"
-    arguments = ["preprocess", "--dataset", "acdk", "--data", "."]
-    root = Path(__file__).parents[2]
-    result = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(root)!r}); {script}", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == "uumamba: --dataset acdk: no such data set; there are acdc\n"

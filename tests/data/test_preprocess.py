@@ -218,7 +218,7 @@ def test_what_was_cropped_away_comes_back_as_background(tmp_path: Path) -> None:
 
 
 def test_voxels_outside_the_nonzero_mask_are_zero_from_preprocessing_to_the_loader(tmp_path: Path) -> None:
-    """A diamond-shaped image keeps corners of zeros after cropping, which are marked, and stay zero when noise comes."""
+    """A diamond-shaped image keeps corners of zeros after cropping; they are marked, and stay zero under noise."""
     image, labels = ball((20, 22, 24), (1.0, 1.0, 1.0))
     far = np.abs(np.indices(image.shape) - np.reshape([9.5, 10.5, 11.5], (3, 1, 1, 1))).sum(axis=0) > 18
     image.data[far], labels.data[far] = 0, 0

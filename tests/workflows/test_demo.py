@@ -1,5 +1,7 @@
 """The whole loop on generated hearts, and folders that it must leave alone."""
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -10,45 +12,60 @@ from tests.fakes.folders import contents
 
 def demo(output: Path, *options: str) -> int:
     """`uumamba demo` with tiny settings."""
-    return program.uumamba("demo", "--output", output, *options, *program.settings("training.epochs=1"))
+    return program.uumamba("demo", "--output", output, *program.settings("training.epochs=1"), *options)
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished demo's folder."""
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a demo that ended early: ten patients cannot make eleven folds."""
     output = tmp_path_factory.mktemp("shown") / "demo"
-    assert demo(output) == 0
+    assert demo(output, "--set", "planning.folds=11") == 2
+    assert contents(output)
     return output
 
 
-def test_the_demo_makes_everything_and_says_where_it_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], shown: Path
-) -> None:
-    run = program.run_folder(shown / "work", "demo")
+@pytest.fixture(scope="module")
+def shown(stopped: Path) -> tuple[Path, str]:
+    """A finished demo's folder, where it replaced the one that ended early, and what it said."""
+    assert demo(stopped) == 2
+    with redirect_stdout(io.StringIO()) as said:
+        assert demo(stopped, "--overwrite") == 0
+    return stopped, said.getvalue()
+
+
+def test_the_demo_makes_everything(shown: tuple[Path, str]) -> None:
+    output, _ = shown
+    run = program.run_folder(output / "work", "demo")
     for file in (
-        run / "model.safetensors", run / "curves.png", shown / "predictions" / "cases.csv",
-        shown / "evaluation" / "clinical.csv", shown / "evaluation" / "overlay_middle.png",
+        run / "model.safetensors", run / "curves.png", output / "predictions" / "cases.csv",
+        output / "evaluation" / "clinical.csv", output / "evaluation" / "overlay_middle.png",
     ):  # fmt: skip
         assert file.is_file(), file
-    assert len(list((shown / "data").glob("database/training/*/Info.cfg"))) == 10
-    assert len(list((shown / "predictions").glob("*.nii.gz"))) == 4
+    assert len(list((output / "data").glob("database/training/*/Info.cfg"))) == 10
+    assert len(list((output / "predictions").glob("*.nii.gz"))) == 4
 
 
-def test_a_second_demo_asks_first_and_then_replaces_the_first(shown: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = contents(shown)
-    assert demo(shown) == 2
-    assert "--overwrite to replace it" in capsys.readouterr().err
-    assert demo(shown, "--overwrite", "--set", "training.epochs=none") == 2
-    assert contents(shown) == before
-    capsys.readouterr()
-    assert demo(shown, "--overwrite") == 0
-    lines = capsys.readouterr().out.splitlines()
-    places = [Path(line.split(": ", 1)[1].strip()) for line in lines if str(shown) in line]
-    assert len(places) == 6
+def test_the_demo_says_where_everything_is(shown: tuple[Path, str]) -> None:
+    output, said = shown
+    places = [Path(line.split(": ", 1)[1].strip()) for line in said.splitlines() if str(output) in line]
+    assert len(places) >= 6
     assert all(place.exists() for place in places)
-    assert {name for name in contents(shown) if "/runs/" not in name} == {
-        name for name in before if "/runs/" not in name
-    }
+    assert "Research use only." in said
+
+
+def test_a_second_demo_asks_first(shown: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
+    output, _ = shown
+    before = contents(output)
+    assert demo(output) == 2
+    assert "--overwrite to replace it" in capsys.readouterr().err
+    assert contents(output) == before
+
+
+def test_a_wrong_setting_never_deletes_the_old_demo(shown: tuple[Path, str]) -> None:
+    output, _ = shown
+    before = contents(output)
+    assert demo(output, "--overwrite", "--set", "training.epochs=none") == 2
+    assert contents(output) == before
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "data/patient.nii.gz", "work/acdc/folds.json", "evaluation/scores.csv"])
@@ -65,14 +82,15 @@ def test_a_folder_that_is_not_a_demos_is_left_alone(
     assert file.read_text() == "mine"
 
 
-def test_a_users_file_in_a_demo_is_never_deleted(shown: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = shown / "my notes.txt"
+def test_a_users_file_in_a_demo_is_never_deleted(shown: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
+    output, _ = shown
+    file = output / "my notes.txt"
     file.write_text("mine")
     try:
-        before = contents(shown)
-        assert demo(shown, "--overwrite") == 2
+        before = contents(output)
+        assert demo(output, "--overwrite") == 2
         assert "my notes.txt" in capsys.readouterr().err
-        assert contents(shown) == before
+        assert contents(output) == before
     finally:
         file.unlink()
 
@@ -81,3 +99,4 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path, capsys: pytes
     (tmp_path / "demo").write_text("mine")
     assert demo(tmp_path / "demo", "--overwrite") == 2
     assert "give a folder as --output" in capsys.readouterr().err
+    assert (tmp_path / "demo").read_text() == "mine"

@@ -93,5 +93,5 @@ def require_same_grid(image: Image, label_map: Image, image_name: str, label_nam
         f"{label_name}: not on the grid of {image_name}: shape {join_numbers(label_map.shape)} against "
         f"{join_numbers(image.shape)}, spacing {join_numbers(label_map.spacing_mm)} against "
         f"{join_numbers(image.spacing_mm)} mm, origins {origin_mm:.3g} mm apart, axes up to {degrees:.3g} degrees "
-        f"apart; resample the label map to its image"
+        f"apart; resample one to the other"
     )

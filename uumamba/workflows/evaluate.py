@@ -70,11 +70,10 @@ def show(evaluation: Evaluation) -> None:
 
 def _cases_of(dataset: Dataset, references: Path) -> tuple[Case, ...]:
     """The data set's cases if `references` is its folder; a plain folder of label maps has none."""
-    try:
-        return dataset.index(references) + dataset.index_test(references)
-    except InputError as error:
-        log.info("no clinical measures, as the references are not in %s's own layout: %s", dataset.name, error)
+    if not dataset.is_root(references):
+        log.info("%s: not laid out as %s, so there are no clinical measures and no overlays", references, dataset.name)
         return ()
+    return dataset.index(references) + dataset.index_test(references)
 
 
 def _draw(evaluation: Evaluation, labels: LabelSet, output: Path) -> list[Path]:

@@ -42,6 +42,12 @@ def index_test(root: Path) -> tuple[Case, ...]:
     return tuple(case for patient in patients for case in _read_patient(patient, reference_required=False))
 
 
+def is_root(folder: Path) -> bool:
+    """Whether patient folders of ACDC lie in `folder`, or below it where `index_training` and `index_test` look."""
+    places = (folder, *(folder / inner / split for inner in (".", "database") for split in ("training", "testing")))
+    return any(_patient_folders(place) for place in places)
+
+
 def _find_split(root: Path, split: str) -> Path | None:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; {_LAYOUT}")
@@ -122,6 +128,7 @@ ACDC = Dataset(
     channels=("MRI",),
     mirrored_axes=(0, 1, 2),
     surface_tolerance_mm=2.0,
+    is_root=is_root,
     index=index_training,
     index_test=index_test,
     licence="CC BY-NC-SA 4.0",
