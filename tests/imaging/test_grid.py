@@ -35,4 +35,4 @@ def test_different_grids_are_refused_with_the_numbers(other: Image, numbers: str
         require_same_grid(image_with(), other, "scan.nii", "labels.nii")
     assert str(error.value).startswith("labels.nii: not on the grid of scan.nii: ")
     assert numbers in str(error.value)
-    assert str(error.value).endswith("resample the label map to its image")
+    assert str(error.value).endswith("resample one to the other")

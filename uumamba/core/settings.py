@@ -1,9 +1,17 @@
 """The base class of all settings."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
     """Closed and frozen: an unknown key is an error, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem that pydantic found, as a part of one line: `key: what is wrong`."""
+    detail = error.errors()[0]
+    message = detail["msg"].removeprefix("Value error, ")
+    place = ".".join(str(part) for part in detail["loc"])
+    return f"{place}: {message}" if place else message

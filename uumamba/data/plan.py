@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, ValidationError
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json, write_text
 from uumamba.core.labels import LabelSet
-from uumamba.core.settings import Settings
+from uumamba.core.settings import Settings, first_problem
 from uumamba.core.topology import Topology
 
 
@@ -93,6 +93,4 @@ def read_plan(path: Path) -> Plan:
     try:
         return Plan.model_validate(read_json(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise InputError(f"{path}: not a plan ({place}: {first['msg']}); run `uumamba preprocess` again") from None
+        raise InputError(f"{path}: not a plan ({first_problem(error)}); run `uumamba preprocess` again") from None

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from uumamba.core.errors import InputError
 from uumamba.core.files import hash_file, hash_json, read_json, write_json
-from uumamba.core.settings import Settings
+from uumamba.core.settings import Settings, first_problem
 
 OUTSIDE = -1
 Index: TypeAlias = Sequence[int]
@@ -182,7 +182,9 @@ class PreprocessedStore:
             try:
                 self._entries[case] = _Entry.model_validate(read_json(path))
             except ValidationError as error:
-                raise InputError(f"{path}: not a record of a preprocessed case ({_brief(error)}); {_WAY_OUT}") from None
+                raise InputError(
+                    f"{path}: not a record of a preprocessed case ({first_problem(error)}); {_WAY_OUT}"
+                ) from None
         return self._entries[case]
 
     def _file(self, case: str, name: str) -> Path:
@@ -246,8 +248,3 @@ def _describe(path: Path) -> _StoredFile:
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return _StoredFile(bytes=path.stat().st_size, sha256=hash_file(path))
-
-
-def _brief(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

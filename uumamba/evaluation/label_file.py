@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.core.labels import LabelSet
+from uumamba.core.settings import first_problem
 from uumamba.core.strict_yaml import read_yaml
 
 _EXAMPLE = "write for example `RV: 1`, `MYO: 2`, `LV: 3`"
@@ -36,8 +37,7 @@ def read_label_set(path: Path) -> LabelSet:
     try:
         return LabelSet(names=tuple(names), ignore=ignore)
     except ValidationError as error:
-        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise InputError(f"{path}: {problem}; {_EXAMPLE}") from None
+        raise InputError(f"{path}: {first_problem(error)}; {_EXAMPLE}") from None
 
 
 def _checked_number(path: Path, name: Any, number: Any) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import atomic, hash_file
 from uumamba.core.labels import LabelSet
-from uumamba.core.settings import Settings
+from uumamba.core.settings import Settings, first_problem
 from uumamba.data.plan import Plan
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
@@ -184,10 +184,8 @@ def _describe(header: Mapping[str, str], file: Path) -> BundleDescription:
     except json.JSONDecodeError as error:
         raise InputError(f"{file}: its header is broken ({error}); write the bundle again from its run") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"{file}: its header is not understood: {where}: {first['msg']}; write the bundle again from its run"
+            f"{file}: its header is not understood: {first_problem(error)}; write the bundle again from its run"
         ) from None
 
 

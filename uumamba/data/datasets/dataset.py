@@ -15,10 +15,10 @@ class Dataset:
     `channels` names each image channel; as in nnU-Net "CT" is clipped to the foreground's percentiles and then
     standardised, any other name is standardised per image. `mirrored_axes` are the canonical image axes (0 = x, left to
     right; 1 = y; 2 = z) along which an image may be mirrored without becoming another anatomy's label map.
-    `surface_tolerance_mm` is the tolerance of the normalised surface Dice. `is_root(folder)` tells whether a folder is laid
-    out as this data set, whole or broken. `index(root)` lists the training cases with
-    their references, `index_test(root)` those of the official test split (empty if it is not there); both raise
-    `InputError` naming what is missing.
+    `surface_tolerance_mm` is the tolerance of the normalised surface Dice. `is_root(folder)` tells whether a folder is
+    laid out as this data set, whole or broken. `index(root)` lists the training cases with their references,
+    `index_test(root)` those of the official test split (empty if it is not there); both raise `InputError` naming what
+    is missing.
     """
 
     name: str
