@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-CONSOLE = Console(stderr=True)
+from uumamba.core.console import make_console
+
+CONSOLE = make_console(stderr=True)
 Item = TypeVar("Item")
 
 

@@ -5,9 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from uumamba.config import config_for
+from uumamba.core.console import make_console
 from uumamba.core.errors import InputError
 from uumamba.core.log import log
 from uumamba.data.datasets.acdc import ACDC
@@ -58,7 +57,7 @@ def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> Non
         "tables": output / "evaluation",
         "picture of the result": output / "evaluation" / "overlay_middle.png",
     }
-    console = Console()
+    console = make_console()
     console.print(f"The whole loop took {time.perf_counter() - started:.0f} s.")
     for name, place in places.items():
         console.print(f"  {name + ':':<23}{place}", markup=False, soft_wrap=True)

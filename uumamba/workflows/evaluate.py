@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from rich.console import Console
 
+from uumamba.core.console import make_console
 from uumamba.core.errors import InputError, SomeCasesFailed
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
@@ -59,7 +59,7 @@ def evaluate(
 
 def show(evaluation: Evaluation) -> None:
     """Print an evaluation's tables and remarks."""
-    console = Console()
+    console = make_console()
     console.print(summary_table(evaluation))
     if evaluation.clinical:
         console.print(clinical_summary_table(evaluation))
