@@ -20,6 +20,7 @@ TINY = (
     "training.validation_iterations=1",
     "deterministic=true",
     "hardware.device=cpu",
+    "hardware.precision=fp32",
     "hardware.workers=0",
     "hardware.processes=1",
 )
