@@ -149,6 +149,19 @@ def test_acdcs_own_tree_with_a_broken_info_file_is_an_error(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_official_test_split_alone_has_clinical_tables(my_data: Path, tmp_path: Path) -> None:
+    shutil.rmtree(my_data / "database" / "training")
+    testing = my_data / "database" / "testing"
+    predictions = tmp_path / "predictions"
+    predictions.mkdir()
+    for file in testing.glob("*/*_gt.nii.gz"):
+        shutil.copy(file, predictions / file.name.replace("_gt", ""))
+    for number, references in enumerate((my_data, testing)):
+        output = tmp_path / f"out{number}"
+        assert evaluate(predictions, references, output, "--dataset", "acdc") == 0
+        assert {row["patient"] for row in rows(output / "clinical.csv")} == {"patient101"}
+
+
 def test_a_fold_limits_the_evaluation_to_its_cases(perfect: Path, data: Path, work: Path, tmp_path: Path) -> None:
     assert evaluate(perfect, data, tmp_path, "--dataset", "acdc", "--fold", "1", "--work", work) == 0
     held_out = read_json(work / "acdc" / "folds.json")[1]["validation"]

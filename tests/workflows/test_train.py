@@ -225,6 +225,20 @@ def test_the_run_is_named_after_its_configuration_unless_told(my_work: Path, tmp
     assert (program.run_folder(my_work, "quick") / "model.safetensors").is_file()
 
 
+@pytest.mark.parametrize("name", ["../elsewhere", "inner/folder", "..", ".", "{folder}"])
+def test_a_run_is_never_put_outside_its_folder(
+    name: str, my_work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "fold_0" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    before = contents(my_work)
+    assert program.train(my_work, "--overwrite", "--name", name.format(folder=tmp_path)) == 2
+    assert "uumamba: --name" in capsys.readouterr().err
+    assert contents(my_work) == before
+    assert mine.read_text() == "mine"
+
+
 @pytest.mark.parametrize("fold", ["5", "-1", "first"])
 def test_an_unknown_fold_is_refused(fold: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.train(work, "--fold", fold) == 2
