@@ -143,7 +143,11 @@ def _explain(detail: ErrorDetails, path: Path | None, sources: Mapping[str, str]
         branch.model_fields["name"].default for _, branch in _branches(RunConfig) if "name" in branch.model_fields
     }
     key = ".".join(str(part) for part in detail["loc"] if part not in variants)
-    source = next((name for start, name in sources.items() if key.startswith(start)), None) or path or "configuration"
+    source = (
+        next((name for start, name in sources.items() if f"{start}.".startswith(key) or key.startswith(start)), None)
+        or path
+        or "configuration"
+    )
     if not key:
         return f"{source}: {detail['msg'].removeprefix('Value error, ')}"
     unknown = detail["type"] == "extra_forbidden"

@@ -70,5 +70,5 @@ def test_another_file_is_no_plan(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"plan\.json: no such file"):
         read_plan(path)
     write_json(path, [1, 2])
-    with pytest.raises(InputError, match=r"plan\.json: not a plan \(the whole: "):
+    with pytest.raises(InputError, match=r"plan\.json: not a plan \(Input should be"):
         read_plan(path)

@@ -93,7 +93,7 @@ class Exhausted(nn.Module):
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (MemoryError("8 GB"), "out of memory (8 GB); use a smaller batch size"),
+        (MemoryError("8 GB"), "out of memory (8 GB); use --device cpu"),
         (torch.OutOfMemoryError("CUDA out of memory.\nTried"), "out of memory (CUDA out of memory. Tried)"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory (DefaultCPUAllocator"),
         (ValueError("two\nlines"), "ValueError: two lines"),

@@ -131,7 +131,7 @@ class Trap:
 def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     path.write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
-    with pytest.raises(InputError, match=r"not a readable safetensors file .* `uumamba import`"):
+    with pytest.raises(InputError, match=r"not a readable safetensors file .* copy the bundle again"):
         read_bundle(path)
     assert not (tmp_path / "sprung").exists()
 

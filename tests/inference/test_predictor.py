@@ -120,7 +120,7 @@ def test_wrong_number_of_images(make_bundle: MakeBundle, make_image: MakeImage) 
 def test_training_nodes_need_no_readers_and_no_nnunet() -> None:
     program = (
         "import sys; sys.modules.update(dict.fromkeys(('nibabel', 'SimpleITK', 'nnunetv2')));"
-        "import uumamba.inference.predictor, uumamba.inference.bundle, uumamba.inference.sliding_window"
+        "import uumamba.inference.bundle, uumamba.inference.network, uumamba.inference.sliding_window"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from uumamba.core.errors import InputError
-from uumamba.models import Topology, UMamba, network_from_official
+from uumamba.core.topology import Topology
+from uumamba.models import UMamba, network_from_official
 
 PARITY = Path(__file__).parents[2].parent / "shared" / "parity" / "nets"
 NAMES = [

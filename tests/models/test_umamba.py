@@ -152,5 +152,7 @@ def test_settings_are_closed() -> None:
         UMambaSettings.model_validate({"mambas": "encoder"})
     with pytest.raises(ValidationError, match="'none', 'bottleneck' or 'encoder'"):
         UMambaSettings.model_validate({"mamba": "decoder"})
+    with pytest.raises(ValidationError, match="'auto', 'chunked' or 'reference'"):
+        UMambaSettings.model_validate({"scan_backend": "fast"})
     with pytest.raises(ConfigError, match="unknown 'fast'; choose auto or one of chunked, reference"):
-        UMambaSettings(scan_backend="fast").build(FLAT, input_channels=1, classes=2, deep_supervision=True)
+        UMamba(FLAT, input_channels=1, classes=2, scan_backend="fast")

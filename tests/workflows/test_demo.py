@@ -11,8 +11,9 @@ from tests.fakes.folders import contents
 
 
 def demo(output: Path, *options: str) -> int:
-    """`uumamba demo` with tiny settings."""
-    return program.uumamba("demo", "--output", output, *program.settings("training.epochs=1"), *options)
+    """`uumamba demo` with tiny settings; one window a slice, as its images are larger than the tests' own."""
+    tiny = program.settings("training.epochs=1", "plan.patch_size=[96,96]")
+    return program.uumamba("demo", "--output", output, *tiny, *options)
 
 
 @pytest.fixture(scope="module")

@@ -50,10 +50,10 @@ def perfect(training: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def evaluated(perfect: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The evaluation of the perfect predictions; the two test cases are left out by the fold-free `training` folder."""
+def evaluated(perfect: Path, training: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The evaluation of the perfect predictions, all on the training patients."""
     output = tmp_path_factory.mktemp("evaluated")
-    assert evaluate(perfect, data / "database" / "training", output, "--dataset", "acdc") == 0
+    assert evaluate(perfect, training, output, "--dataset", "acdc") == 0
     return output
 
 
@@ -162,13 +162,6 @@ def test_the_official_test_split_alone_has_clinical_tables(my_data: Path, tmp_pa
         assert {row["patient"] for row in rows(output / "clinical.csv")} == {"patient101"}
 
 
-def test_a_fold_limits_the_evaluation_to_its_cases(perfect: Path, data: Path, work: Path, tmp_path: Path) -> None:
-    assert evaluate(perfect, data, tmp_path, "--dataset", "acdc", "--fold", "1", "--work", work) == 0
-    held_out = read_json(work / "acdc" / "folds.json")[1]["validation"]
-    assert sorted({row["case"] for row in rows(tmp_path / "scores.csv")}) == sorted(held_out)
-    assert {row["patient"] for row in rows(tmp_path / "clinical.csv")} == {name.split("_")[0] for name in held_out}
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -188,12 +181,14 @@ def test_what_cannot_be_done_is_told_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_infer_writes_can_be_evaluated(
+def test_what_infer_writes_of_a_fold_can_be_evaluated_for_that_fold(
     run: Path, trained: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fold = ("--dataset", "acdc", "--fold", "0", "--work", trained)
-    predictions = tmp_path / "predictions"
+    fold = ("--dataset", "acdc", "--fold", "1", "--work", trained)
+    predictions, output = tmp_path / "predictions", tmp_path / "out"
     assert program.uumamba("infer", "--model", run, "--input", data, "--output", predictions, *fold) == 0
-    assert evaluate(predictions, data, tmp_path / "out", *fold) == 0
+    assert evaluate(predictions, data, output, *fold) == 0
     assert "Research use only." in capsys.readouterr().out
-    assert len(rows(tmp_path / "out" / "scores.csv")) == 6
+    held_out = read_json(trained / "acdc" / "folds.json")[1]["validation"]
+    assert sorted({row["case"] for row in rows(output / "scores.csv")}) == sorted(held_out)
+    assert {row["patient"] for row in rows(output / "clinical.csv")} == {name.split("_")[0] for name in held_out}

@@ -152,3 +152,11 @@ def test_an_unfinished_run_is_told(my_trained: Path, images: tuple[Path, ...], t
     mine = program.run_folder(my_trained)
     (mine / "model.safetensors").unlink()
     assert infer(mine, images[0], tmp_path / "out") == 2
+
+
+@pytest.mark.parametrize("overlap", ["-0.1", "0.95", "half"])
+def test_an_impossible_overlap_is_refused(
+    overlap: str, run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert infer(run, data, tmp_path / "out", f"--overlap={overlap}") == 2
+    assert "--overlap" in capsys.readouterr().err

@@ -33,6 +33,11 @@ class Refuse:
             raise ModuleNotFoundError(f"a training node has no {name}")
 
 sys.meta_path.insert(0, Refuse())
+try:
+    import nibabel
+    sys.exit("nibabel was not refused")
+except ModuleNotFoundError:
+    pass
 from uumamba.cli.app import main
 main(sys.argv[1:])
 """
@@ -60,7 +65,7 @@ def test_the_record_and_the_log_name_backend_device_precision_seed_split_and_dat
     assert record["split"] == read_json(work / "acdc" / "folds.json")[0]
     assert len(record["data_hash"]) == 64
     assert record["finished"]["scores"].keys() == {"RV", "MYO", "LV"}
-    assert {"torch", "uumamba"} <= record["versions"].keys()
+    assert "torch" in record["versions"]
     assert f"scan {record['scan_backend']}, precision fp32, cpu" in (run / "log.txt").read_text()
 
 
@@ -87,7 +92,7 @@ def test_the_bundle_says_what_it_was_trained_on(run: Path) -> None:
 
 def test_training_needs_nothing_but_the_work_folder_and_no_image_library(my_work: Path, run: Path) -> None:
     command = [
-        sys.executable, "-W", "error::UserWarning", "-c", ONLY_WHAT_TRAINING_NEEDS,
+        sys.executable, "-W", "error", "-c", ONLY_WHAT_TRAINING_NEEDS,
         "train", "--dataset", "acdc", "--work", str(my_work), *program.settings("hardware.threads=1"),
     ]  # fmt: skip
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -196,7 +201,6 @@ def test_a_run_that_is_there_is_kept_unless_told_otherwise(
 def test_a_wrong_setting_never_deletes_the_old_run(wrong: tuple[str, ...], my_trained: Path) -> None:
     mine = program.run_folder(my_trained)
     before = contents(mine)
-    shutil.rmtree(my_trained / "acdc" / "preprocessed" / "3d_fullres", ignore_errors=True)
     assert program.train(my_trained, "--overwrite", overrides=wrong) == 2
     assert contents(mine) == before
 
@@ -239,7 +243,7 @@ def test_a_run_is_never_put_outside_its_folder(
     assert mine.read_text() == "mine"
 
 
-@pytest.mark.parametrize("fold", ["5", "-1", "first"])
+@pytest.mark.parametrize("fold", ["5", "-1", "00", "first"])
 def test_an_unknown_fold_is_refused(fold: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.train(work, "--fold", fold) == 2
     assert f"uumamba: --fold {fold}: must be 0 to 4, or all" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from rich.logging import RichHandler
 from uumamba.core.progress import CONSOLE
 
 log = logging.getLogger("uumamba")
+log.setLevel(logging.INFO)
 
 
 def show_log(verbose: bool = False) -> None:

@@ -38,7 +38,9 @@ class WorkFolder:
         return PreprocessedStore(self.path / "preprocessed" / configuration)
 
     def run(self, name: str, fold: str) -> Path:
-        """The folder of a training run."""
+        """The folder of a training run; a name that is no plain folder name is an `InputError`."""
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise InputError(f"--name {name}: must be a plain folder name, without separators")
         return self.runs / name / f"fold_{fold}"
 
     def read_plan(self, configuration: str) -> Plan:

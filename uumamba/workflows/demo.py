@@ -8,6 +8,7 @@ from pathlib import Path
 from uumamba.config import config_for
 from uumamba.core.console import make_console
 from uumamba.core.errors import InputError
+from uumamba.core.files import write_text
 from uumamba.core.log import log
 from uumamba.data.datasets.acdc import ACDC
 from uumamba.data.phantom import PhantomSize, write_phantom_acdc
@@ -19,7 +20,8 @@ from uumamba.workflows.train import train
 
 _PATIENTS = 10
 _FOLD = "0"
-_FOLDERS = ("data", "work", "predictions", "evaluation")
+_MARK = "uumamba-demo.txt"
+_OWN = (_MARK, "data", "work", "predictions", "evaluation")
 
 
 def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> None:
@@ -28,11 +30,11 @@ def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> Non
     Raises `InputError` if `output` holds something and `overwrite` is not set, or something that is not a demo's.
     """
     started = time.perf_counter()
+    config = config_for(ACDC.name, "demo", overrides)
     _make_room(output, overwrite=overwrite)
     data, work = output / "data", output / "work"
     patients = write_phantom_acdc(data, patients=_PATIENTS, seed=1, size=PhantomSize())
     log.info("generated %d patients with beating hearts in %s", len(patients), data)
-    config = config_for(ACDC.name, "demo", overrides)
     preprocess("acdc", data, work, config)
     run = train("acdc", work, "demo", config, fold=_FOLD, resume_run=False, overwrite=False)
     held_out = validation_cases(work, "acdc", _FOLD)
@@ -64,15 +66,17 @@ def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> Non
 
 
 def _make_room(output: Path, *, overwrite: bool) -> None:
-    """Remove an earlier demo, and never anything else."""
-    if not output.exists():
-        return
-    if not output.is_dir():
+    """Make the folder with a mark in it, or empty it if the mark of an earlier demo is there; never touch another."""
+    if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; give a folder as --output")
-    found = sorted(path.name for path in output.iterdir())
-    if foreign := [name for name in found if name not in _FOLDERS]:
-        raise InputError(f"{output}: holds what is not the demo's ({', '.join(foreign[:3])}); give another --output")
-    if found and not overwrite:
-        raise InputError(f"{output}: holds an earlier demo; give another --output, or --overwrite to replace it")
-    for name in found:
-        shutil.rmtree(output / name)
+    if output.exists() and any(output.iterdir()):
+        found = sorted(path.name for path in output.iterdir())
+        foreign = [name for name in found if name not in _OWN or _MARK not in found]
+        if foreign:
+            raise InputError(
+                f"{output}: holds what is not the demo's ({', '.join(foreign[:3])}); give another --output"
+            )
+        if not overwrite:
+            raise InputError(f"{output}: holds an earlier demo; give another --output, or --overwrite to replace it")
+        shutil.rmtree(output)
+    write_text(output / _MARK, "Made by `uumamba demo`, which replaces this whole folder with --overwrite.\n")

@@ -70,10 +70,10 @@ def show(evaluation: Evaluation) -> None:
 
 def _cases_of(dataset: Dataset, references: Path) -> tuple[Case, ...]:
     """The data set's cases if `references` is its folder; a plain folder of label maps has none."""
-    if not dataset.is_root(references):
+    cases = dataset.index_all(references)
+    if not cases:
         log.info("%s: not laid out as %s, so there are no clinical measures and no overlays", references, dataset.name)
-        return ()
-    return dataset.index(references) + dataset.index_test(references)
+    return cases
 
 
 def _draw(evaluation: Evaluation, labels: LabelSet, output: Path) -> list[Path]:

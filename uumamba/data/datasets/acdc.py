@@ -42,10 +42,17 @@ def index_test(root: Path) -> tuple[Case, ...]:
     return tuple(case for patient in patients for case in _read_patient(patient, reference_required=False))
 
 
-def is_root(folder: Path) -> bool:
-    """Whether patient folders of ACDC lie in `folder`, or below it where `index_training` and `index_test` look."""
-    places = (folder, *(folder / inner / split for inner in (".", "database") for split in ("training", "testing")))
-    return any(_patient_folders(place) for place in places)
+def index_all(root: Path) -> tuple[Case, ...]:
+    """Training and test cases, whichever are there; empty if `root` is not laid out as ACDC.
+
+    Raises `InputError` if it is, but broken.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; {_LAYOUT}")
+    training = _find_split(root, "training") or (root if _patient_folders(root) else None)
+    folders = [folder for folder in (training, _find_split(root, "testing")) if folder is not None]
+    patients = {patient.resolve(): patient for folder in folders for patient in _patient_folders(folder)}
+    return tuple(case for patient in patients.values() for case in _read_patient(patient, reference_required=False))
 
 
 def _find_split(root: Path, split: str) -> Path | None:
@@ -128,9 +135,9 @@ ACDC = Dataset(
     channels=("MRI",),
     mirrored_axes=(0, 1, 2),
     surface_tolerance_mm=2.0,
-    is_root=is_root,
     index=index_training,
     index_test=index_test,
+    index_all=index_all,
     licence="CC BY-NC-SA 4.0",
     citation=(
         "O. Bernard, A. Lalande, C. Zotti, F. Cervenansky et al. Deep Learning Techniques for Automatic MRI Cardiac "

@@ -15,10 +15,10 @@ class Dataset:
     `channels` names each image channel; as in nnU-Net "CT" is clipped to the foreground's percentiles and then
     standardised, any other name is standardised per image. `mirrored_axes` are the canonical image axes (0 = x, left to
     right; 1 = y; 2 = z) along which an image may be mirrored without becoming another anatomy's label map.
-    `surface_tolerance_mm` is the tolerance of the normalised surface Dice. `is_root(folder)` tells whether a folder is
-    laid out as this data set, whole or broken. `index(root)` lists the training cases with their references,
-    `index_test(root)` those of the official test split (empty if it is not there); both raise `InputError` naming what
-    is missing.
+    `surface_tolerance_mm` is the tolerance of the normalised surface Dice. `index(root)` lists the training
+    cases with their references, `index_test(root)` those of the official test split (empty if it is not there),
+    `index_all(root)` both, whichever are there (empty if the folder is laid out differently). All raise `InputError`
+    naming what is missing.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Dataset:
     channels: tuple[str, ...]
     mirrored_axes: tuple[int, ...]
     surface_tolerance_mm: float
-    is_root: Callable[[Path], bool]
     index: Callable[[Path], tuple[Case, ...]]
     index_test: Callable[[Path], tuple[Case, ...]]
+    index_all: Callable[[Path], tuple[Case, ...]]
     licence: str
     citation: str
