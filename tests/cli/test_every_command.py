@@ -56,7 +56,7 @@ WRONG = {
     "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "either --dataset or --labels"),
-    "demo": (("--output", "."), "mine.txt"),
+    "demo": (("--output", "."), "holds what is not the demo's"),
     "config show": (("acdk",), "--config acdk: neither a file nor a shipped configuration"),
     "config copy": (("acdc", "mine.txt"), "mine.txt: exists already; name another file"),
     "config check": (("acdc", "--set", "training.epoch=1"), "the nearest setting is training.epochs"),

@@ -244,8 +244,8 @@ def test_a_run_is_never_put_outside_its_folder(
 
 
 @pytest.mark.parametrize("fold", ["5", "-1", "00", "first"])
-def test_an_unknown_fold_is_refused(fold: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert program.train(work, "--fold", fold) == 2
+def test_an_unknown_fold_is_refused(fold: str, my_work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.train(my_work, "--fold", fold) == 2
     assert f"uumamba: --fold {fold}: must be 0 to 4, or all" in capsys.readouterr().err
 
 

@@ -71,7 +71,7 @@ class WorkFolder:
         folds = read_folds(self.folds)
         if fold == "all":
             return Fold(training=tuple(sorted(folds[0].training + folds[0].validation)), validation=())
-        if not fold.isdecimal() or int(fold) >= len(folds):
+        if fold not in map(str, range(len(folds))):
             raise InputError(f"--fold {fold}: must be 0 to {len(folds) - 1}, or all")
         return folds[int(fold)]
 
