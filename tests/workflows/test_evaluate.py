@@ -90,6 +90,17 @@ def test_the_pictures_are_pictures(evaluated: Path) -> None:
     assert names(evaluated) == TABLES | CLINICAL | set(pictures)
 
 
+def test_an_evaluation_in_which_no_case_can_be_scored_is_written_too(
+    perfect: Path, training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / sorted(perfect.iterdir())[0].name).write_text("no image")
+    assert evaluate(broken, training, tmp_path / "out", "--dataset", "acdc") == 3
+    assert "uumamba: 10 of 10 cases failed" in capsys.readouterr().err
+    assert not any(name.startswith("overlay_") for name in names(tmp_path / "out"))
+
+
 def test_a_missing_prediction_is_a_failure_and_all_else_is_written(
     perfect: Path, training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,7 +109,7 @@ def _draw_cases(evaluation: Evaluation, cases: Sequence[Case], labels: LabelSet,
     places = {"worst": 0, "second_worst": 1, "middle": len(ranked) // 2, "best": len(ranked) - 1}
     pictures = []
     for rank, place in places.items():
-        if place >= len(ranked) or ranked[place] not in images:
+        if not 0 <= place < len(ranked) or ranked[place] not in images:
             continue
         name = ranked[place]
         title = f"{name} ({rank.replace('_', ' ')} of {len(ranked)}), mean Dice {mean_dice[name]:.3f}"
