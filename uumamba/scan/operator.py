@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from uumamba.core.errors import ConfigError
-from uumamba.scan import chunked, reference
+from uumamba.scan import chunked, cpu, reference
 from uumamba.scan.inputs import ScanInputs
 
 # "auto" takes the first that can run. Each module has why_not(device, dtype) -> str | None and run(inputs).
-BACKENDS: dict[str, ModuleType] = {"chunked": chunked, "reference": reference}
+BACKENDS: dict[str, ModuleType] = {"cpu": cpu, "chunked": chunked, "reference": reference}
 
 
 def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
