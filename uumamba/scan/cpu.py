@@ -46,7 +46,7 @@ def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
 
 def run(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
     """Scan; gives the output (b, d, l) and the last state (b, d, n)."""
-    return _scan(*vars(inputs).values())
+    return _scan(*vars(inputs.raised()).values())
 
 
 def divide(problem: Problem, batch: int, length: int, threads: int) -> list[Task]:
