@@ -33,7 +33,9 @@ def test_the_tightest_of_the_own_group_and_those_above_binds(tmp_path: Path) -> 
     assert memory_limit_bytes(tmp_path) == 8_000_000_000
 
 
-@pytest.mark.parametrize(("quota", "limit", "cores", "size"), [("50000", "4096", 0.5, 4096), ("-1", "9" * 19, None, None)])
+@pytest.mark.parametrize(
+    ("quota", "limit", "cores", "size"), [("50000", "4096", 0.5, 4096), ("-1", "9" * 19, None, None)]
+)
 def test_version_1_in_a_container_that_does_not_see_its_own_folder(
     tmp_path: Path, quota: str, limit: str, cores: float | None, size: int | None
 ) -> None:

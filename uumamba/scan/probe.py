@@ -17,8 +17,9 @@ from uumamba.scan.operator import BACKENDS, selective_scan
 TOLERANCE = 1e-4
 """The largest error of a float32 backend, relative to the largest entry of each tensor's float64 truth."""
 
-# How a backend fails that says it can run: no compiler, a broken library, no memory, a kernel that does not start.
-_FAILURES = (RuntimeError, ImportError, OSError, subprocess.SubprocessError)
+FAILURES = (RuntimeError, ImportError, OSError, subprocess.SubprocessError)
+"""How what should run here fails: no compiler, a broken library, no memory, a kernel that does not start."""
+
 # Values as in a freshly initialised Mamba block: step sizes log-uniform in this range.
 _DELTA_MIN, _DELTA_MAX = 1e-3, 1e-1
 _SHORTEST, _LONGEST = 1 << 10, 1 << 18
@@ -107,9 +108,14 @@ def probe_backend(
         arguments = draw(problem, device=device)
         calls = {"forward": forward(arguments, name), "backward": forward_backward(arguments, name)}
         times = time_calls(calls, device, repeats=repeats)
-    except _FAILURES as error:
-        return Probe(name, "failed", f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+    except FAILURES as error:
+        return Probe(name, "failed", failure(error))
     return Probe(name, "good", None, parity.error, problem.length, times["forward"], times["backward"])
+
+
+def failure(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
 
 
 def draw(
@@ -160,9 +166,7 @@ def parity(name: str, problem: Problem, device: torch.device, *, truth: str = "r
 
 def _results(arguments: dict[str, Tensor], backend: str) -> dict[str, Tensor]:
     """Output, last state and the gradient of every argument, for a loss that depends on both."""
-    y, last_state = selective_scan(
-        **arguments, delta_softplus="delta_bias" in arguments, return_last_state=True, backend=backend
-    )
+    y, last_state = _scan(arguments, backend, return_last_state=True)
     weights = torch.linspace(-1, 1, y.numel(), device=y.device).view_as(y)
     loss = (y * weights).sum() + last_state.square().sum()
     gradients = torch.autograd.grad(loss, list(arguments.values()))
@@ -173,12 +177,22 @@ def _results(arguments: dict[str, Tensor], backend: str) -> dict[str, Tensor]:
     }
 
 
+def _scan(arguments: Mapping[str, Tensor], backend: str, *, return_last_state: bool) -> Tensor | tuple[Tensor, Tensor]:
+    """The scan of arguments as drawn: a bare problem goes without softplus."""
+    return selective_scan(
+        **arguments,
+        delta_softplus="delta_bias" in arguments,
+        return_last_state=return_last_state,
+        backend=backend,
+    )
+
+
 def forward(arguments: Mapping[str, Tensor], backend: str) -> Callable[[], object]:
     """A call that scans without gradients."""
 
     @torch.no_grad()
     def call() -> object:
-        return selective_scan(**arguments, delta_softplus="delta_bias" in arguments, backend=backend)
+        return _scan(arguments, backend, return_last_state=False)
 
     return call
 
@@ -188,7 +202,7 @@ def forward_backward(arguments: Mapping[str, Tensor], backend: str) -> Callable[
     weights = functional.silu(arguments["u"].detach())
 
     def call() -> object:
-        y = selective_scan(**arguments, delta_softplus="delta_bias" in arguments, backend=backend)
+        y = _scan(arguments, backend, return_last_state=False)
         return torch.autograd.grad(y, list(arguments.values()), weights)
 
     return call
