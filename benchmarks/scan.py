@@ -6,7 +6,6 @@ writes OUT/scan.json and OUT/scan.png. A backend that fails its parity check is 
 """
 
 import argparse
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -84,7 +83,7 @@ def main() -> None:
 
 def measure(plan: Plan, device: torch.device, *, full: bool) -> dict[str, Any]:
     """The whole record, parity first."""
-    refused = {name: reason for name in BACKENDS if (reason := _refusal(name, device))}
+    refused = {name: reason for name in BACKENDS if (reason := refusal(name, device))}
     right = [name for name in BACKENDS if name not in refused]
     with CONSOLE.status("rates of this machine"):
         rates = {
@@ -101,7 +100,7 @@ def measure(plan: Plan, device: torch.device, *, full: bool) -> dict[str, Any]:
     return record
 
 
-def _refusal(name: str, device: torch.device) -> str | None:
+def refusal(name: str, device: torch.device) -> str | None:
     """Why a backend is not timed: it cannot run there, it fails, or its numbers are wrong."""
     reason = BACKENDS[name].why_not(device, torch.float32)
     try:
@@ -127,7 +126,7 @@ def _compare(
             check = parity(name, sizes[name], device, truth="chunked")
         found[name] = {"length": sizes[name].length, "parity_error": check.error, "not_timed": check.problem}
     timed = [name for name in names if found[name]["not_timed"] is None]
-    floor = _floor(problem, rates)
+    floor = count_floor(problem, rates)
     baseline = "mamba_ssm" if "mamba_ssm" in timed else "reference"
     for what in PASSES:
         # Batches stand for tokens of their own: a token is one position of one batch entry.
@@ -144,7 +143,7 @@ def _compare(
     return {"problem": asdict(problem), "baseline": baseline, "floor": floor, "backends": found}
 
 
-def _floor(problem: Problem, rates: dict[str, float]) -> dict[str, dict[str, float]]:
+def count_floor(problem: Problem, rates: dict[str, float]) -> dict[str, dict[str, float]]:
     """The least time: the larger of all bytes at the rate of a copy, and all exponentials at theirs.
 
     Forward reads every argument and writes the output; backward reads the arguments and the output's gradient again
@@ -170,11 +169,11 @@ def _floor(problem: Problem, rates: dict[str, float]) -> dict[str, dict[str, flo
 
 
 def _memory(name: str, problem: Problem, device: torch.device) -> dict[str, Any]:
-    """Peak memory of each pass beyond the arguments, each in a process of its own; in bytes, and as a ratio."""
+    """Peak memory of each pass beyond the arguments, in a process of their own; in bytes, and as a ratio."""
     sequence = 4 * problem.batch * problem.channels * problem.length
     inputs = 3 * sequence + 8 * problem.batch * max(problem.groups, 1) * problem.state * problem.length
     with CONSOLE.status(f"memory of {name}"):
-        extra = {what: alone(_extra_memory, name, problem, device, what) for what in PASSES}
+        extra = alone(_extra_memory, name, problem, device)
     return {
         "length": problem.length,
         "inputs_bytes": inputs,
@@ -186,10 +185,16 @@ def _memory(name: str, problem: Problem, device: torch.device) -> dict[str, Any]
     }
 
 
-def _extra_memory(name: str, problem: Problem, device: torch.device, what: str) -> int:
+def _extra_memory(name: str, problem: Problem, device: torch.device) -> dict[str, int]:
+    """Extra bytes of each pass; short scans before, so that what loads or compiles does not count."""
     choose_device(device.type)
-    _CALLS[what](draw(replace(problem, length=min(problem.length, 64)), device=device), name)()
-    return extra_memory_bytes(_CALLS[what](draw(problem, device=device), name), device)
+    short = draw(replace(problem, length=min(problem.length, 64)), device=device)
+    arguments = draw(problem, device=device)
+    extra = {}
+    for what in PASSES:
+        _CALLS[what](short, name)()
+        extra[what] = extra_memory_bytes(_CALLS[what](arguments, name), device)
+    return extra
 
 
 def _against_length(
@@ -211,7 +216,7 @@ def _against_length(
             name: {"lengths": list(points), "seconds": list(points.values()), "slope": _slope(points)}
             for name, points in seconds.items()
         }
-        floor = [_floor(replace(plan.shapes[0], length=length), rates)[what]["seconds"] for length in plan.lengths]
+        floor = [count_floor(replace(plan.shapes[0], length=length), rates)[what]["seconds"] for length in plan.lengths]
         result[what]["floor"] = {"lengths": list(plan.lengths), "seconds": floor, "slope": 1.0}
     return result
 
@@ -244,7 +249,7 @@ def picture(record: dict[str, Any]) -> Any:
     machine = record["machine"]
     where = machine["processor"] if machine["device"] == "cpu" else machine["device_name"]
     title = f"Selective scan, {sizes['channels']} channels, {sizes['state']} states, float32, on {where}"
-    figure.suptitle(f"{title}, {machine['threads']} threads", fontsize=11)
+    figure.suptitle(f"{title}, threads: {machine['threads']}", fontsize=11)
     return figure
 
 
@@ -252,10 +257,10 @@ def show(record: dict[str, Any]) -> None:
     """Print the comparison, memory and slopes."""
     console = make_console()
     machine = record["machine"]
-    console.print(
-        f"{machine['processor']}, {machine['cores']} cores, {machine['device_name']}, {machine['threads']} threads"
-    )
-    console.print(json.dumps(record["rates_per_second"]))
+    device = f"{machine['device_name']}, cores: {machine['cores']}, threads: {machine['threads']}"
+    console.print(f"{machine['processor']}, {device}", highlight=False)
+    rates = record["rates_per_second"]
+    console.print(f"copy {rates['copy_bytes'] / 1e9:.4g} GB/s, {rates['exponentials'] / 1e9:.4g}e9 exponentials/s")
     for name, reason in record["not_timed"].items():
         console.print(f"{name} is not timed: {reason}", markup=False)
     for shape in record["shapes"]:
