@@ -9,7 +9,7 @@ import torch
 
 from tests.fakes.program import uumamba
 from uumamba.core.versions import PACKAGES
-from uumamba.scan import BACKENDS, reference
+from uumamba.scan import BACKENDS, reference, resolve_backend
 from uumamba.scan.probe import Probe, Timing
 from uumamba.workflows.doctor import advice, problems
 from uumamba.workflows.doctor_screen import show
@@ -41,8 +41,8 @@ def with_scan(device: DeviceFacts, *scans: Probe, **packages: str | None) -> Fac
 
 @pytest.fixture
 def few_backends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves the reference alone in the table, which the doctor walks."""
-    for name in BACKENDS.keys() - {"reference"}:
+    """Leaves the reference and what auto takes in the table, which the doctor walks."""
+    for name in BACKENDS.keys() - {"reference", resolve_backend("auto", device=torch.device("cpu"))}:
         monkeypatch.delitem(BACKENDS, name)
 
 
@@ -69,7 +69,7 @@ def test_a_backend_with_wrong_numbers_ends_in_exit_code_1_and_whole_json(
     output, error = capsys.readouterr()
     found = json.loads(output)
     assert found["healthy"] is False
-    assert [scan["status"] for scan in found["devices"][0]["scans"]] == ["good", "wrong"]
+    assert [scan["status"] for scan in found["devices"][0]["scans"]] == ["good", "good", "wrong"]
     assert error.splitlines()[-1].startswith("uumamba: doctor: scan backend double on cpu: wrong: ")
 
 
@@ -111,7 +111,7 @@ def test_every_kind_of_problem_is_named() -> None:
         (replace(FACTS, threads=1), "torch uses 1 of 4 cores"),
         (replace(FACTS, unmet=None), "its requirements were not checked"),
         (with_scan(GPU, Probe("triton", "unavailable", "no"), triton=None), "pip install triton"),
-        (with_scan(GPU, Probe("mamba_ssm", "unavailable", "no"), **{"mamba-ssm": None}), "which needs nvcc"),
+        (with_scan(GPU, Probe("mamba_ssm", "unavailable", "no"), **{"mamba-ssm": None}), "--no-build-isolation"),
         (with_scan(CPU, Probe("cpu", "unavailable", "no"), numba=None), "pip install numba"),
     ],
 )

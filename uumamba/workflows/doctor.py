@@ -17,7 +17,8 @@ _OPTIONAL = {
     "mamba_ssm": (
         "cuda",
         "mamba-ssm",
-        "pip install 'uumamba[mamba]' adds the published kernel, for comparison; it is compiled, which needs nvcc",
+        "MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-build-isolation 'uumamba[mamba]': the published kernel, for "
+        "comparison; it is compiled, which needs nvcc",
     ),
 }
 
