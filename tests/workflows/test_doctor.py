@@ -26,6 +26,7 @@ FACTS = Facts(
     torch_build="CPU",
     threads=4,
     cores=4,
+    load=0.3,
     nvidia_driver=False,
     packages=dict.fromkeys(PACKAGES, "1.2.3"),
     unmet=(),
@@ -109,6 +110,7 @@ def test_every_kind_of_problem_is_named() -> None:
         (replace(FACTS, nvidia_driver=True), "torch is built for the CPU: install a CUDA build"),
         (replace(FACTS, torch_build="CUDA 12.8"), "built for CUDA 12.8 but finds no GPU"),
         (replace(FACTS, threads=1), "torch uses 1 of 4 cores"),
+        (replace(FACTS, load=3.14), "the machine was busy (load 3.1 on 4 cores)"),
         (replace(FACTS, unmet=None), "its requirements were not checked"),
         (with_scan(GPU, Probe("triton", "unavailable", "no"), triton=None), "pip install triton"),
         (with_scan(GPU, Probe("mamba_ssm", "unavailable", "no"), **{"mamba-ssm": None}), "--no-build-isolation"),
@@ -120,7 +122,7 @@ def test_advice(facts: Facts, words: str) -> None:
 
 
 def test_no_advice_for_what_does_not_fit_the_device_or_is_installed() -> None:
-    assert list(advice(replace(FACTS, devices=(CPU, GPU)))) == []
+    assert list(advice(replace(FACTS, devices=(CPU, GPU), load=None))) == []
     gpu_only = with_scan(CPU, Probe("triton", "unavailable", "needs a GPU"), triton=None)
     assert not [line for line in advice(gpu_only) if "triton" in line]
     installed = with_scan(GPU, Probe("triton", "unavailable", "too old a GPU"))

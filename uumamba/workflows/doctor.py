@@ -22,6 +22,9 @@ _OPTIONAL = {
     ),
 }
 
+# From this share of the cores on, other programs make measured speeds meaningless.
+_BUSY = 0.5
+
 
 def doctor(*, as_json: bool) -> None:
     """Examine this machine and print what was found, as tables or as one JSON object.
@@ -74,6 +77,8 @@ def advice(facts: Facts) -> Iterator[str]:
                 yield way
     if facts.threads < facts.cores:
         yield f"torch uses {facts.threads} of {facts.cores} cores: unset OMP_NUM_THREADS, or set hardware.threads"
+    if facts.load is not None and facts.load > facts.cores * _BUSY:
+        yield f"the machine was busy (load {facts.load:.1f} on {facts.cores} cores), so the speeds here are too low"
     if facts.unmet is None:
         yield "uumamba runs without being installed, so that its requirements were not checked: pip install ."
 

@@ -1,5 +1,6 @@
 """What `uumamba doctor` finds out about this machine, without judging it."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -53,7 +54,8 @@ class Facts:
     """Everything that was found; a package that is not installed has the version None.
 
     `unmet` are uumamba's own requirements that are missing or of a wrong version, in words; None if uumamba is not
-    installed, so that they are not known. Scans are timed with the sizes of `speed_problem`, its length apart.
+    installed, so that they are not known. `load` is how many processes wanted a core in the last minute, None where
+    the system does not tell. Scans are timed with the sizes of `speed_problem`, its length apart.
     """
 
     python: str
@@ -61,6 +63,7 @@ class Facts:
     torch_build: str
     threads: int
     cores: int
+    load: float | None
     nvidia_driver: bool
     packages: dict[str, str | None]
     unmet: tuple[str, ...] | None
@@ -80,6 +83,7 @@ def examine() -> Facts:
         torch_build=_torch_build(),
         threads=torch.get_num_threads(),
         cores=available_cores(),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         nvidia_driver=shutil.which("nvidia-smi") is not None,
         packages={name: versions.get(name) for name in PACKAGES},
         unmet=_unmet(),
