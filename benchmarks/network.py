@@ -73,7 +73,11 @@ def main() -> None:
     device = choose_device(options.device)
     patch = _SMALL_PATCH if options.quick else _TRAINING_PATCH if options.training else ACDC.patch_size
     task = Task(patch, options.training, device.type)
-    record = measure(task, options.backends or _able(device), rounds=1 if options.quick else options.rounds)
+    names = options.backends or _able(device)
+    for name in names:
+        if reason := BACKENDS[name].why_not(device, torch.float32):
+            parser.error(f"{name} cannot run on {device}: {reason}")
+    record = measure(task, names, rounds=1 if options.quick else options.rounds)
     write_json(options.output / "network.json", record)
     save_figure(picture(record), options.output / "network.png")
     make_console().print(table(record))

@@ -56,12 +56,7 @@ class Plan:
     copy_megabytes: int = 512
 
 
-_GPU_SHAPES = (
-    _U_MAMBA,
-    Problem(2, 64, 16, 1146880),
-    Problem(2, 128, 16, 286720),
-    Problem(8, 2048, 16, 2048),
-)
+_GPU_SHAPES = (_U_MAMBA, Problem(2, 64, 16, 1146880), Problem(2, 128, 16, 286720), Problem(8, 2048, 16, 2048))
 _QUICK = Plan((Problem(1, 8, 16, 2000),), (250, 500, 1000, 2000), 250, 2, 0.5, 16)
 
 
@@ -86,10 +81,8 @@ def measure(plan: Plan, device: torch.device, *, full: bool) -> dict[str, Any]:
     refused = {name: reason for name in BACKENDS if (reason := refusal(name, device))}
     right = [name for name in BACKENDS if name not in refused]
     with CONSOLE.status("rates of this machine"):
-        rates = {
-            "copy_bytes": copy_rate(device, megabytes=plan.copy_megabytes),
-            "exponentials": exponential_rate(device),
-        }
+        copied = copy_rate(device, megabytes=plan.copy_megabytes)
+        rates = {"copy_bytes": copied, "exponentials": exponential_rate(device)}
     record = {"machine": machine_record(device), "plan": asdict(plan), "not_timed": refused, "rates_per_second": rates}
     record["shapes"] = [_compare(problem, right, plan, device, rates) for problem in plan.shapes]
     if full:
