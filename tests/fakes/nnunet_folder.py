@@ -120,12 +120,14 @@ def dataset_json() -> dict[str, Any]:
 
 
 def small_network(settings: UMambaSettings, dims: int, *, seed: int = 0, deep_supervision: bool = True) -> UMamba:
-    """An untrained network of three stages, whose blocks all count."""
+    """An untrained network of three stages, all of whose blocks count and none of whose classes prevails."""
     torch.manual_seed(seed)
     network = settings.build(TOPOLOGIES[dims], input_channels=1, classes=3, deep_supervision=deep_supervision)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
+        logits = network.eval()(torch.randn(1, 1, *TOPOLOGIES[dims].patch_size))
+        network.decoder.seg_layers[-1].bias.sub_(logits.transpose(0, 1).flatten(1).mean(1))
     return network
 
 

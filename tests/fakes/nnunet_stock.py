@@ -4,6 +4,7 @@ import warnings
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,17 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from uumamba.core.files import read_json
+
+
+class SinglePrecision:
+    """torch, in which a half is a float.
+
+    nnU-Net adds logits up in half precision, where near ties fall either way: in place of `torch` in its predictor's
+    module this leaves all else as it is.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return torch.float32 if name == "half" else getattr(torch, name)
 
 
 def stock_predictor(*, mirror: bool = False) -> nnUNetPredictor:

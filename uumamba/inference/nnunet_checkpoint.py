@@ -57,8 +57,8 @@ class NnunetCheckpoint:
 def read_nnunet_checkpoint(path: Path) -> NnunetCheckpoint:
     """Read a checkpoint of nnU-Net 2.
 
-    Raises `InputError` if the pickle wants to call anything that is neither on torch's list nor in `ALLOWED`, with its
-    name and before anything is called, if the file is broken, or if it is another kind of checkpoint.
+    Raises `InputError` if the pickle wants a function or class that is neither on torch's list nor in `ALLOWED`, with
+    its name and without calling it, if the file is broken, or if it is another kind of checkpoint.
     """
     content = _load(path)
     arguments = content.get("init_args") if isinstance(content, dict) else None
@@ -87,11 +87,11 @@ def _load(path: Path) -> Any:
         with torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
+        wanted = re.search(r"(?:GLOBAL |got <class ')([\w.]+)", str(error))
         if wanted is None:
             raise InputError(f"{path}: not a checkpoint that can be read safely; copy it again") from None
         raise InputError(
-            f"{path}: refused, since its pickle wants to call {wanted[1]}, and a checkpoint needs only tensors and "
+            f"{path}: refused, since its pickle wants {wanted[1]}, and a checkpoint needs only tensors and "
             "numbers; ask its authors for one without, and do not load it with other programs"
         ) from None
     except _BROKEN as error:

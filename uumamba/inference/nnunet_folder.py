@@ -28,9 +28,9 @@ def find_folds(folder: Path, checkpoint: str) -> tuple[str, ...]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a model folder of nnU-Net, which holds fold_0 and the like")
-    found = sorted(path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{checkpoint}"))
-    numbered = tuple(fold for fold in found if fold.isdecimal())
-    if numbered or found == ["all"]:
+    found = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{checkpoint}")]
+    numbered = tuple(sorted((fold for fold in found if fold.isdecimal()), key=int))
+    if numbered or "all" in found:
         return numbered or ("all",)
     others = ", ".join(sorted(str(path.relative_to(folder)) for path in folder.glob("fold_*/*.pth"))) or "none"
     raise InputError(
