@@ -110,7 +110,7 @@ def test_help_names_every_option_and_says_what_it_does(name: str, capsys: pytest
 )
 def test_a_missing_option_is_named(name: str, missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = [word for option, value in COMMANDS[name].required.items() if option != missing for word in (option, value)]
-    assert uumamba(*name.split(), *given) == 2
+    assert uumamba(*name.split(), *COMMANDS[name].arguments, *given) == 2
     assert missing in capsys.readouterr().err
 
 
