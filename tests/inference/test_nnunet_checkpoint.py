@@ -147,3 +147,10 @@ def test_weights_that_are_no_tensors(path: Path) -> None:
     torch.save(checkpoint(network_weights={"encoder": 3}), path)
     with pytest.raises(InputError, match="network_weights must be tensors by name"):
         read_nnunet_checkpoint(path)
+
+
+@pytest.mark.parametrize("axes", ["01", 1, ["x"]])
+def test_mirrored_axes_that_are_none(path: Path, axes: object) -> None:
+    torch.save(checkpoint(inference_allowed_mirroring_axes=axes), path)
+    with pytest.raises(InputError, match="inference_allowed_mirroring_axes must be numbers of axes, got .*; give a"):
+        read_nnunet_checkpoint(path)

@@ -67,8 +67,13 @@ def read_nnunet_checkpoint(path: Path) -> NnunetCheckpoint:
         raise InputError(f"{path}: no network_weights and init_args in it; give a checkpoint that nnU-Net 2 wrote")
     if not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items()):
         raise InputError(f"{path}: network_weights must be tensors by name; give a checkpoint that nnU-Net 2 wrote")
-    arguments = _plain(arguments)
-    epoch = content.get("current_epoch")
+    arguments, epoch = _plain(arguments), _plain(content.get("current_epoch"))
+    mirrored = _plain(content.get("inference_allowed_mirroring_axes")) or []
+    if not isinstance(mirrored, list) or not all(type(axis) is int for axis in mirrored):
+        raise InputError(
+            f"{path}: inference_allowed_mirroring_axes must be numbers of axes, got {mirrored!r}; give a checkpoint that "
+            "nnU-Net 2 wrote"
+        )
     return NnunetCheckpoint(
         path=path,
         weights={_unwrapped(name): tensor for name, tensor in weights.items()},
@@ -76,8 +81,8 @@ def read_nnunet_checkpoint(path: Path) -> NnunetCheckpoint:
         trainer=str(content.get("trainer_name")),
         plans=_object(arguments.get("plans")),
         dataset=_object(arguments.get("dataset_json")),
-        mirrored=tuple(int(axis) for axis in content.get("inference_allowed_mirroring_axes") or ()),
-        epoch=None if epoch is None else int(epoch),
+        mirrored=tuple(mirrored),
+        epoch=epoch if isinstance(epoch, int) else None,
         sha256=hash_file(path),
     )
 
