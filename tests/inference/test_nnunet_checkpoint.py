@@ -152,5 +152,5 @@ def test_weights_that_are_no_tensors(path: Path) -> None:
 @pytest.mark.parametrize("axes", ["01", 1, ["x"]])
 def test_mirrored_axes_that_are_none(path: Path, axes: object) -> None:
     torch.save(checkpoint(inference_allowed_mirroring_axes=axes), path)
-    with pytest.raises(InputError, match="inference_allowed_mirroring_axes must be numbers of axes, got .*; give a"):
+    with pytest.raises(InputError, match=r"inference_allowed_mirroring_axes must be numbers of axes, got .*; give a"):
         read_nnunet_checkpoint(path)

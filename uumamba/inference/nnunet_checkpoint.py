@@ -71,8 +71,8 @@ def read_nnunet_checkpoint(path: Path) -> NnunetCheckpoint:
     mirrored = _plain(content.get("inference_allowed_mirroring_axes")) or []
     if not isinstance(mirrored, list) or not all(type(axis) is int for axis in mirrored):
         raise InputError(
-            f"{path}: inference_allowed_mirroring_axes must be numbers of axes, got {mirrored!r}; give a checkpoint that "
-            "nnU-Net 2 wrote"
+            f"{path}: inference_allowed_mirroring_axes must be numbers of axes, got {mirrored!r}; give a checkpoint "
+            "that nnU-Net 2 wrote"
         )
     return NnunetCheckpoint(
         path=path,
