@@ -8,6 +8,7 @@ import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from pydantic import ValidationError
 
+from uumamba.core.errors import InputError
 from uumamba.core.topology import Topology
 from uumamba.models.encoder import Generation
 from uumamba.models.for_nnunet import UMambaForNnunet, nnunet_architecture
@@ -57,6 +58,12 @@ def test_nnunets_trainer_switches_deep_supervision(training: bool) -> None:
     assert [tuple(level.shape[2:]) for level in network(image)] == [(16, 16), (8, 8)]
     network.decoder.deep_supervision = False
     assert network(image).shape == (1, 3, 16, 16)
+
+
+def test_one_head_cannot_be_supervised_deeply() -> None:
+    architecture = nnunet_architecture(TOPOLOGY, mamba="none", generation="v1", every_head=False)
+    with pytest.raises(InputError, match="it has one head; train it with nnU-Net's nnUNetTrainerNoDeepSupervision"):
+        built_by_nnunet(architecture, deep_supervision=True)
 
 
 def test_an_argument_that_is_not_known() -> None:

@@ -13,6 +13,7 @@ from uumamba.inference.bundle import read_bundle
 from uumamba.inference.predictor import Predictor
 from uumamba.models.umamba import UMambaSettings
 
+OFFICIAL = Path(__file__).parents[2].parent / "shared" / "parity" / "official_model"
 ENCODER = UMambaSettings(mamba="encoder", generation="v2")
 
 
@@ -36,6 +37,18 @@ def test_one_fold_is_one_file_for_infer(tmp_path: Path, capsys: pytest.CaptureFi
     assert uumamba("infer", *arguments) == 0
     labels = read_label_map(tmp_path / "out" / "scan.nii.gz").data
     np.testing.assert_array_equal(labels, Predictor([read_bundle(bundle)]).predict([scan()]))
+
+
+@pytest.mark.skipif(not OFFICIAL.is_dir(), reason="the published numbers (shared/parity) are not beside this checkout")
+def test_the_published_model_by_the_command_line(tmp_path: Path) -> None:
+    (folder,) = OFFICIAL.iterdir()
+    assert uumamba("import", folder, "-o", tmp_path / "m.safetensors") == 0
+    arguments = ("--model", tmp_path / "m.safetensors", "--input", folder / "case" / "image.nii.gz")
+    assert uumamba("infer", *arguments, "--output", tmp_path / "out", "--device", "cpu") == 0
+    labels = read_label_map(tmp_path / "out" / "image.nii.gz")
+    expected = read_label_map(folder / "case" / "expected_labels.nii.gz")
+    np.testing.assert_array_equal(labels.data, expected.data)
+    np.testing.assert_array_equal(labels.affine, expected.affine)
 
 
 def test_several_folds_are_several_files(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     """Preprocess one case: one image per channel of the plan, and its reference if there is one.
 
     Images are turned to canonical axes, or taken as they are stored if the plan says so. With the configuration "2d"
-    slices keep their own distance. Raises `InputError` unless all are on one grid, and for
-    a channel whose intensities are too extreme to be normalised.
+    slices keep their own distance. Raises `InputError` unless all are on one grid, and for a channel whose intensities
+    are too extreme to be normalised.
     """
     first_image, *other_images = (f"the image of channel {channel.name}" for channel in plan.channels)
     for name, image in zip(other_images, images[1:], strict=True):

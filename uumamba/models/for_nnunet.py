@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from uumamba.core.errors import InputError
 from uumamba.core.settings import Settings
 from uumamba.core.topology import Topology
 from uumamba.models.encoder import Generation
@@ -28,13 +29,19 @@ class UMambaForNnunet(UMamba):
     """The same network, parameters by the same names, for nnU-Net's trainer and predictor.
 
     It gives a list of logits, one per decoder stage, exactly while `decoder.deep_supervision` is set, which nnU-Net's
-    trainer switches, in training and in evaluation. Its heads are there whether it is set or not.
+    trainer switches, in training and in evaluation. Its heads are there whether it is set or not. Raises `InputError`
+    if deep supervision is asked of weights that have one head.
     """
 
     def __init__(
         self, *, input_channels: int, num_classes: int, deep_supervision: bool = True, **arch_kwargs: Any
     ) -> None:
         arguments = _Arguments.model_validate(arch_kwargs)
+        if deep_supervision and not arguments.every_head:
+            raise InputError(
+                "network: trained without deep supervision, it has one head; train it with nnU-Net's "
+                "nnUNetTrainerNoDeepSupervision"
+            )
         super().__init__(
             Topology(
                 patch_size=arguments.patch_size,
