@@ -46,6 +46,7 @@ COMMANDS = {
     "import": Command({"--output": "out"}, ("--fold", "--checkpoint", "--verbose"), (WRONG_FOLDER,)),
     "export": Command({"--to": "nnunet", "--output": "out"}, ("--verbose",), ("no such run",)),
     "demo": Command({}, ("--output", "--overwrite", "--set", "--verbose")),
+    "doctor": Command({}, ("--json",)),
     "config list": Command({}),
     "config show": Command({}, ("--set",), ("acdk",)),
     "config copy": Command({}, (), ("acdk", "mine.yaml")),
@@ -121,7 +122,7 @@ def test_an_unknown_option_is_refused(name: str, capsys: pytest.CaptureFixture[s
 
 
 def test_every_command_that_takes_input_has_a_wrong_one_here() -> None:
-    assert COMMANDS.keys() - WRONG.keys() == {"config list"}
+    assert COMMANDS.keys() - WRONG.keys() == {"config list", "doctor"}
 
 
 @pytest.mark.parametrize("name", WRONG)

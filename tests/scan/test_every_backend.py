@@ -1,8 +1,7 @@
 """Every scan backend against the reference and the published numbers: outputs, last state and all gradients."""
 
-import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -10,130 +9,154 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.scan.drawn import SEQUENCES, TOLERANCES, Shape, draw, moved, results, where_it_runs, worst_error
+from uumamba.core.errors import InputError
 from uumamba.scan import BACKENDS, selective_scan
 
 PARITY = Path(__file__).parents[2].parent / "shared" / "parity" / "scan"
 PARITY_FILES = ("l64_n8", "l257_n16_z", "long_decay", "grouped")
-# batch, channels, state, length, groups (0: B and C without a group axis); the last has several blocks in a chunk
-SHAPES = [
+# The lengths are those around a chunk; the last shape has several blocks in a chunk of the chunked backend.
+SHAPES: list[Shape] = [
     (1, 1, 1, 1, 0),
     (2, 3, 5, 2, 0),
-    (1, 4, 16, 97, 0),
+    (1, 40, 4, 3, 0),
     (3, 6, 2, 31, 3),
-    (2, 8, 4, 263, 2),
-    (1, 2, 3, 1009, 1),
+    (2, 4, 3, 63, 0),
+    (1, 8, 4, 64, 2),
+    (1, 5, 16, 65, 1),
+    (1, 2, 3, 1000, 1),
     (2, 16, 16, 1501, 0),
 ]
 
 
-def draw(shape: tuple[int, int, int, int, int], *, seed: int = 0) -> dict[str, Tensor]:
-    """All tensor arguments of a scan, float64, with gradients."""
-    batch, channels, state, length, groups = shape
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*size: int) -> Tensor:
-        return torch.randn(size, generator=generator, dtype=torch.float64)
-
-    matrix = (batch, groups, state, length) if groups else (batch, state, length)
-    arguments = {
-        "u": normal(batch, channels, length),
-        "delta": normal(batch, channels, length),
-        "A": -torch.exp(normal(channels, state)),
-        "B": normal(*matrix),
-        "C": normal(*matrix),
-        "D": normal(channels),
-        "z": normal(batch, channels, length),
-        "delta_bias": normal(channels),
-    }
-    return {name: tensor.requires_grad_() for name, tensor in arguments.items()}
-
-
-def in_dtype(arguments: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """The same arguments in another precision, as new leaves."""
-    return {name: tensor.detach().to(dtype).requires_grad_() for name, tensor in arguments.items()}
-
-
-def results(arguments: dict[str, Tensor], backend: str, *, softplus: bool = True) -> dict[str, Tensor]:
-    """Output, last state, and the gradient of every argument by name."""
-    y, last_state = selective_scan(**arguments, delta_softplus=softplus, return_last_state=True, backend=backend)
-    weights = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
-    loss = (y * weights).sum() + last_state.square().sum()
-    gradients = torch.autograd.grad(loss, list(arguments.values()))
-    return {"y": y.detach(), "last_state": last_state.detach(), **dict(zip(arguments, gradients, strict=True))}
-
-
-def worst_error(ours: dict[str, Tensor], truth: dict[str, Tensor]) -> float:
-    """The largest error of any tensor, relative to the largest entry of its truth."""
-    assert ours.keys() == truth.keys()
-    errors = [
-        (ours[name].double() - expected.double()).abs().max() / expected.abs().max().clamp(min=1e-12)
-        for name, expected in truth.items()
-    ]
-    return float(torch.stack(errors).max().detach())
+@pytest.fixture(autouse=True)
+def _nan_in_fresh_memory() -> Iterator[None]:
+    """Memory is given out full of NaN, so that an element nobody wrote is seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        patch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+        torch.use_deterministic_algorithms(True)
+        yield
+        torch.use_deterministic_algorithms(False)
 
 
 def test_the_walk_finds_backends() -> None:
-    """The tests below walk over something, the truth included."""
+    """The tests below walk over something, the truth included, and memory is as they want it."""
     assert {"reference", "chunked"} <= BACKENDS.keys()
+    assert torch.empty(3).isnan().all()
 
 
 @pytest.mark.parametrize("softplus", [True, False])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_equals_reference(backend: str, shape: tuple[int, int, int, int, int], softplus: bool) -> None:
-    """Same output, last state and gradients in float64, odd sizes and groups included."""
+def test_equals_reference(backend: str, shape: Shape, softplus: bool) -> None:
+    """Same output, last state and gradients, odd sizes and groups included."""
+    place = where_it_runs(backend)
     arguments = draw(shape)
     if not softplus:
         arguments["delta"] = arguments["delta"].detach().abs().add(1).requires_grad_()
         arguments["delta_bias"] = (0.1 * arguments["delta_bias"].detach()).requires_grad_()
-    assert (
-        worst_error(results(arguments, backend, softplus=softplus), results(arguments, "reference", softplus=softplus))
-        <= 1e-11
-    )
+    truth = results(arguments, "reference", judged=backend, softplus=softplus)
+    assert worst_error(results(moved(arguments, *place), backend, softplus=softplus), truth) <= TOLERANCES[place[1]]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_float32_is_exact_enough(backend: str) -> None:
     """Float32 arguments keep 1e-5 of the float64 truth."""
+    place = where_it_runs(backend, torch.float32)
     arguments = draw((2, 8, 16, 401, 0))
-    assert worst_error(results(in_dtype(arguments, torch.float32), backend), results(arguments, "reference")) <= 1e-5
+    assert (
+        worst_error(results(moved(arguments, *place), backend), results(arguments, "reference", judged=backend)) <= 1e-5
+    )
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_half_precision_keeps_a_float32_state(backend: str, half: torch.dtype) -> None:
+    """Half-precision sequences with float32 parameters: only what is stored in half precision is rounded."""
+    device, dtype = where_it_runs(backend, torch.float32)
+    arguments = moved(draw((1, 6, 8, 130, 0)), device, dtype)
+    for name in (*SEQUENCES, "B", "C"):
+        arguments[name] = arguments[name].detach().to(half).requires_grad_()
+    ours = results(arguments, backend)
+    truth = results(moved(arguments, torch.device("cpu"), torch.float64), "reference", judged=backend)
+    assert ours["last_state"].dtype == torch.float32
+    assert all(
+        ours[name].dtype == (arguments["u"] if name == "y" else arguments[name]).dtype
+        for name in ours
+        if name != "last_state"
+    )
+    exact = ("last_state", "A", "D", "delta_bias")
+    assert worst_error({n: ours[n] for n in exact}, {n: truth[n] for n in exact}) <= 1e-5
+    assert worst_error(ours, truth) <= torch.finfo(half).eps
+
+
+def transposed(tensor: Tensor) -> Tensor:
+    """Sequences and matrices with channels or states side by side in memory, as a Mamba block makes them."""
+    return tensor if tensor.ndim == 1 else tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
+
+
+def strided(tensor: Tensor) -> Tensor:
+    """Every other element of a larger tensor."""
+    return torch.stack([tensor, torch.full_like(tensor, torch.nan)], dim=-1)[..., 0]
+
+
+def expanded(tensor: Tensor) -> Tensor:
+    """One batch element, or one entry of a parameter, standing for all."""
+    return tensor[:1].expand_as(tensor)
+
+
+@pytest.mark.parametrize("layout", [transposed, strided, expanded])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_any_layout(backend: str, layout: Callable[[Tensor], Tensor]) -> None:
+    """Arguments need not be contiguous."""
+    place = where_it_runs(backend)
+    arguments = draw((2, 6, 3, 67, 2))
+    ours = results(moved(arguments, *place), backend, layout=layout)
+    assert worst_error(ours, results(arguments, "reference", judged=backend, layout=layout)) <= TOLERANCES[place[1]]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_only_what_is_asked(backend: str) -> None:
     """Without D, z and bias, with gradients for some arguments only, it is the bare recurrence."""
+    place = where_it_runs(backend)
     names = ("u", "delta", "A", "B", "C")
-    arguments = {name: tensor.detach() for name, tensor in draw((2, 4, 3, 50, 0)).items() if name in names}
-    arguments["delta"] = arguments["delta"].abs()
-    arguments["B"].requires_grad_()
-    y = selective_scan(**arguments, backend=backend)
-    truth = selective_scan(**arguments, backend="reference")
-    (gradient,) = torch.autograd.grad(y.sum(), [arguments["B"]])
-    (expected,) = torch.autograd.grad(truth.sum(), [arguments["B"]])
-    assert worst_error({"y": y, "B": gradient}, {"y": truth, "B": expected}) <= 1e-12
+    bare = {name: tensor.detach() for name, tensor in draw((2, 4, 3, 50, 0)).items() if name in names}
+    bare["delta"] = bare["delta"].abs()
+    bare["B"].requires_grad_()
+    ours, truth = {}, {}
+    for outcome, arguments, name in ((ours, moved(bare, *place), backend), (truth, bare, "reference")):
+        outcome["y"], outcome["last"] = selective_scan(**arguments, return_last_state=True, backend=name)
+        for part in ("y",) if backend == "mamba_ssm" else ("y", "last"):
+            (outcome[f"B of {part}"],) = torch.autograd.grad(outcome[part].sum(), arguments["B"], retain_graph=True)
+    assert worst_error(ours, truth) <= TOLERANCES[place[1]]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_is_a_cumulative_sum_without_decay(backend: str) -> None:
     """With A = 0 and delta = B = C = 1 the scan adds up its input."""
-    u = torch.arange(70, dtype=torch.float64).view(1, 1, 70)
+    device, dtype = where_it_runs(backend)
+    u = torch.arange(70, dtype=dtype, device=device).view(1, 1, 70)
     ones = torch.ones_like(u)
-    y = selective_scan(u, ones, torch.zeros(1, 1), ones, ones, backend=backend)
-    assert torch.equal(y, u.cumsum(-1))
+    y = selective_scan(u, ones, torch.zeros(1, 1, device=device), ones, ones, backend=backend)
+    assert torch.equal(y.cpu(), u.cpu().cumsum(-1))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_long_decay_stays_finite(backend: str) -> None:
     """Decays far below the smallest float give zeros, not NaN, forwards and backwards."""
-    arguments = in_dtype(draw((1, 4, 8, 700, 0)), torch.float32)
+    place = where_it_runs(backend, torch.float32)
+    arguments = moved(draw((1, 4, 8, 700, 0)), *place)
     with torch.no_grad():
         arguments["delta"].mul_(40).abs_()
         arguments["A"].mul_(50)
     ours = results(arguments, backend)
     assert all(torch.isfinite(tensor).all() for tensor in ours.values())
-    assert worst_error(ours, results(in_dtype(arguments, torch.float64), "reference")) <= 1e-5
+    assert (
+        worst_error(ours, results(moved(arguments, torch.device("cpu"), torch.float64), "reference", judged=backend))
+        <= 1e-5
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -141,7 +164,9 @@ def test_long_decay_stays_finite(backend: str) -> None:
 @settings(max_examples=15, deadline=None)
 def test_laws(backend: str, batch: int, channels: int, state: int, length: int, seed: int) -> None:
     """A batch equals its elements one by one; the past does not see the future; the scan is linear in u."""
-    arguments = {name: tensor.detach() for name, tensor in draw((batch, channels, state, length, 0), seed=seed).items()}
+    place = where_it_runs(backend)
+    drawn = draw((batch, channels, state, length, 0), seed=seed)
+    arguments = {name: tensor.detach() for name, tensor in moved(drawn, *place).items()}
     cut = seed % (length - 1) + 1
 
     def scan(**changed: Tensor) -> Tensor:
@@ -149,16 +174,17 @@ def test_laws(backend: str, batch: int, channels: int, state: int, length: int, 
 
     whole = scan()
     alone = [scan(**{n: t[i : i + 1] for n, t in arguments.items() if t.ndim == 3}) for i in range(batch)]
-    torch.testing.assert_close(torch.cat(alone), whole)
     early = scan(**{name: t[..., :cut] for name, t in arguments.items() if t.ndim == 3})
-    torch.testing.assert_close(early, whole[..., :cut])
-    torch.testing.assert_close(scan(u=arguments["u"] * 3 + 1), 3 * whole + scan(u=torch.ones_like(whole)))
+    thrice, ones = scan(u=arguments["u"] * 3 + 1), scan(u=torch.ones_like(whole))
+    ours = {"alone": torch.cat(alone), "early": early, "linear": thrice}
+    assert worst_error(ours, {"alone": whole, "early": whole[..., :cut], "linear": 3 * whole + ones}) <= 1e-5
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_gradients_by_finite_differences(backend: str) -> None:
     """torch's own check, independent of the reference."""
-    arguments = draw((1, 2, 2, 9, 0))
+    place = where_it_runs(backend, torch.float64)
+    arguments = moved(draw((1, 2, 2, 9, 0)), *place)
 
     def scan(*tensors: Tensor) -> tuple[Tensor, Tensor]:
         named = dict(zip(arguments, tensors, strict=True))
@@ -169,48 +195,30 @@ def test_gradients_by_finite_differences(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_autocast_does_not_lower_the_state(backend: str) -> None:
-    """Under autocast the numbers are those without it; half-precision arguments keep a float32 state."""
-    arguments = in_dtype(draw((1, 4, 8, 300, 0)), torch.float32)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    """Under autocast the numbers are those without it, forwards and backwards."""
+    place = where_it_runs(backend, torch.float32)
+    arguments = moved(draw((1, 4, 8, 150, 0)), *place)
+    with torch.autocast(place[0].type, dtype=torch.bfloat16):
         under = results(arguments, backend)
     assert worst_error(under, results(arguments, backend)) <= 0
-    half = in_dtype(arguments, torch.bfloat16)
-    y, last_state = selective_scan(**half, delta_softplus=True, return_last_state=True, backend=backend)
-    assert (y.dtype, last_state.dtype) == (torch.bfloat16, torch.float32)
-    y.float().sum().backward()
-    assert all(tensor.grad is not None and tensor.grad.dtype == torch.bfloat16 for tensor in half.values())
 
 
-def test_double_backward_is_refused() -> None:
-    """The chunked scan is differentiable once; asking for more is an error, never a wrong number."""
-    arguments = draw((1, 2, 2, 40, 0))
-    y = selective_scan(**arguments, delta_softplus=True, backend="chunked")
-    (gradient,) = torch.autograd.grad(y.sum(), [arguments["B"]], create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
-
-
-class _LargestTensor(TorchDispatchMode):
-    """Remembers the number of elements of the largest tensor that any operation gave."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.elements = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        given = result if isinstance(result, tuple | list) else [result]
-        self.elements = max([self.elements, *(t.numel() for t in given if isinstance(t, Tensor))])
-        return result
-
-
-def test_chunked_never_holds_all_states() -> None:
-    """Forwards and backwards, no tensor comes near the (batch, channels, length, state) one."""
-    shape = (1, 32, 16, 8_000, 0)
-    arguments = in_dtype(draw(shape), torch.float32)
-    with _LargestTensor() as seen:
-        results(arguments, "chunked")
-    assert 0 < seen.elements < math.prod(shape[:4]) / 4
+@pytest.mark.parametrize("wanted", ["B", "z"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_is_differentiable_once_or_twice(backend: str, wanted: str) -> None:
+    """The reference can be differentiated twice; for the others it is an error that names it, never a wrong number."""
+    arguments = moved(draw((1, 2, 2, 10, 0)), *where_it_runs(backend))
+    y = selective_scan(**arguments, delta_softplus=True, backend=backend)
+    (gradient,) = torch.autograd.grad(y.square().sum(), [arguments["B"]], create_graph=True)
+    if backend == "reference":
+        (second,) = torch.autograd.grad(gradient.sum(), [arguments[wanted]])
+        assert second.abs().max() > 0
+        return
+    message = f"'{backend}' is differentiable once, got a second differentiation; use backend='reference'"
+    with pytest.raises(InputError, match=message):
+        torch.autograd.grad(gradient.sum(), [arguments[wanted]], retain_graph=True)
+    with pytest.raises(InputError, match=message):
+        (gradient.sum() + y.sum()).backward()
 
 
 @pytest.mark.parametrize("name", PARITY_FILES)
@@ -220,12 +228,13 @@ def test_published_numbers(backend: str, name: str) -> None:
     path = PARITY / f"{name}.safetensors"
     if not path.is_file():
         pytest.skip(f"no published numbers at {path}")
+    place = where_it_runs(backend)
     stored = load_file(path)
     names = [name for name in ("u", "delta", "A", "B", "C", "D", "z", "delta_bias") if name in stored]
-    arguments = {name: stored[name].requires_grad_() for name in names}
+    arguments = moved({name: stored[name].requires_grad_() for name in names}, *place)
     y, last_state = selective_scan(**arguments, delta_softplus=True, return_last_state=True, backend=backend)
-    y.backward(stored["grad_out"])
+    y.backward(stored["grad_out"].to(y))
     ours = {"out": y.detach(), "last_state": last_state.detach()}
     ours.update({f"grad/{name}": tensor.grad for name, tensor in arguments.items() if tensor.grad is not None})
-    assert worst_error(ours, {name: stored[name] for name in ours}) <= 1e-10
+    assert worst_error(ours, {name: stored[name] for name in ours}) <= 10 * TOLERANCES[place[1]]
     assert len(ours) == 2 + len(names)

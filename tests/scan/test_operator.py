@@ -1,12 +1,14 @@
 """Choosing a backend, and what the scan says about arguments that do not fit."""
 
+import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from uumamba.core.errors import ConfigError, InputError
-from uumamba.scan import resolve_backend, selective_scan
+from uumamba.scan import BACKENDS, operator, resolve_backend, selective_scan
 
 CPU = torch.device("cpu")
 
@@ -17,15 +19,45 @@ def arguments(**changed: Any) -> dict[str, Any]:
     return {"u": sequence, "delta": sequence, "A": -torch.ones(6, 3), "B": matrix, "C": matrix, **changed}
 
 
+def refusing(reason: str | None) -> Any:
+    """A backend that runs nowhere for that reason, or everywhere."""
+    return SimpleNamespace(why_not=lambda *_: reason)
+
+
 def test_auto_is_resolved_to_a_name() -> None:
-    """The run record can name what runs."""
-    assert resolve_backend("auto", device=CPU) == "chunked"
+    """The run record can name what runs; float64 on a CPU is for torch alone."""
+    assert resolve_backend("auto", device=CPU) in BACKENDS
+    assert resolve_backend("auto", device=CPU, dtype=torch.float64) == "chunked"
     assert resolve_backend("reference", device=CPU, dtype=torch.float64) == "reference"
+
+
+def test_auto_says_once_what_it_took(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """One line in the log for each kind of device and precision: the choice, and why not the ones before it."""
+    backends = {"fast": refusing("it needs a fast card"), "fine": refusing(None), "slow": refusing("it is late")}
+    monkeypatch.setattr(operator, "BACKENDS", backends)
+    operator._first_that_runs.cache_clear()
+    with caplog.at_level(logging.INFO, logger="uumamba"):
+        for index in (0, 1, 1):
+            assert resolve_backend("auto", device=torch.device("meta", index)) == "fine"
+        assert resolve_backend("auto", device=torch.device("meta"), dtype=torch.float64) == "fine"
+    operator._first_that_runs.cache_clear()
+    assert caplog.messages == [
+        f"scan backend on meta with {dtype}: fine; not fast: it needs a fast card"
+        for dtype in (torch.float32, torch.float64)
+    ]
+
+
+def test_a_backend_that_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A named backend is used or refused with its reason."""
+    monkeypatch.setitem(BACKENDS, "fast", refusing("it needs a fast card"))
+    message = "scan backend: 'fast' cannot run on cpu with torch.float32: it needs a fast card; choose auto"
+    with pytest.raises(ConfigError, match=message):
+        selective_scan(**arguments(), backend="fast")
 
 
 def test_unknown_backend() -> None:
     """An unknown backend is refused with the list of known ones."""
-    message = "scan backend: unknown 'fast'; choose auto or one of chunked, reference"
+    message = f"scan backend: unknown 'fast'; choose auto or one of {', '.join(BACKENDS)}"
     with pytest.raises(ConfigError, match=message):
         resolve_backend("fast", device=CPU)
     with pytest.raises(ConfigError, match=message):
@@ -35,9 +67,12 @@ def test_unknown_backend() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"u": torch.ones(6, 5)}, r"u must be \(batch, channels, length\).*got u \(6, 5\), A \(6, 3\)"),
+        ({"u": torch.ones(6, 5)}, r"u must be \(batch, channels, length\), A.*got u \(6, 5\), A \(6, 3\)"),
         ({"u": torch.ones(2, 6, 0)}, r"none of them 0.*got u \(2, 6, 0\)"),
-        ({"A": torch.ones(6)}, r"A \(channels, state\); got u \(2, 6, 5\), A \(6,\)"),
+        ({"u": torch.ones(0, 6, 5)}, r"none of them 0.*got u \(0, 6, 5\)"),
+        ({"A": torch.ones(6, 0)}, r"none of them 0.*A \(6, 0\)"),
+        ({"B": torch.ones(5)}, r"B must have shape \(2, 1, 3, 5\), got \(5,\)"),
+        ({"A": torch.ones(6)}, r"A \(channels, state\), and none of them 0; got u \(2, 6, 5\), A \(6,\)"),
         ({"A": torch.ones(5, 3)}, r"A must have shape \(6, 3\), got \(5, 3\)"),
         ({"delta": torch.ones(2, 6, 4)}, r"delta must have shape \(2, 6, 5\), got \(2, 6, 4\)"),
         ({"B": torch.ones(2, 3, 4)}, r"B must have shape \(2, 1, 3, 5\), got \(2, 1, 3, 4\)"),

@@ -36,6 +36,7 @@ def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
 
 def run(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
     """Scan; gives the output (b, d, l) and the last state (b, d, n)."""
+    inputs = inputs.raised()
     batch, channels, length = inputs.u.shape
     groups, state = inputs.B.shape[1:3]
     sizes = _sizes(length, batch * channels * state, inputs.u.device)

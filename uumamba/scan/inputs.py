@@ -16,7 +16,8 @@ class ScanInputs:
 
     Axes are b batch, d channel, g group (d is a multiple of g), n state, l length.
     `u`, `delta`, `z` are (b, d, l); `A` is (d, n); `B` and `C` are (b, g, n, l); `D` and `delta_bias` are (d,).
-    All are floating point on one device, in the precision of the state: float32, or float64 if any argument is.
+    All are floating point on one device, each in the precision and layout that it came in; `raised` gives them all
+    the precision of the state. `step_sizes` and `finish` compute in the precision of the tensors that they find.
     """
 
     u: Tensor
@@ -29,24 +30,40 @@ class ScanInputs:
     delta_bias: Tensor | None
     delta_softplus: bool
 
+    @property
+    def state_dtype(self) -> torch.dtype:
+        """The precision of the state: float32, or float64 if any tensor is."""
+        double = any(tensor.dtype == torch.float64 for tensor in self.tensors().values())
+        return torch.float64 if double else torch.float32
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors that were given, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    def with_tensors(self, changed: dict[str, Tensor]) -> "ScanInputs":
+        """The same inputs with some tensors changed."""
+        named: dict[str, Any] = dict(changed)
+        return replace(self, **named)
+
     def checked(self) -> "ScanInputs":
-        """The same inputs with their shapes checked, B and C given a group axis, half precision raised to float32.
+        """The same inputs with their shapes checked, and B and C given a group axis.
 
         Raises `InputError` with the name, the expected and the given shape of the first argument that does not fit.
         """
-        if self.u.ndim != 3 or self.A.ndim != 2 or 0 in self.u.shape:
+        if self.u.ndim != 3 or self.A.ndim != 2 or 0 in self.u.shape or 0 in self.A.shape:
             raise InputError(
-                f"selective scan: u must be (batch, channels, length), none of them 0, and A (channels, state); "
+                f"selective scan: u must be (batch, channels, length), A (channels, state), and none of them 0; "
                 f"got u {tuple(self.u.shape)}, A {tuple(self.A.shape)}"
             )
-        given = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        for name in ("B", "C"):
-            if given[name].ndim == 3:
-                given[name] = given[name].unsqueeze(1)
-        _check_shapes(given)
-        precision = torch.float64 if any(t.dtype == torch.float64 for t in given.values()) else torch.float32
-        raised: dict[str, Any] = {name: tensor.to(precision) for name, tensor in given.items()}
-        return replace(self, **raised)
+        matrices = {"B": self.B, "C": self.C}
+        grouped = self.with_tensors({name: t.unsqueeze(1) if t.ndim == 3 else t for name, t in matrices.items()})
+        _check_shapes(grouped.tensors())
+        return grouped
+
+    def raised(self) -> "ScanInputs":
+        """The same inputs, all tensors in the precision of the state; those that have it are not copied."""
+        precision = self.state_dtype
+        return self.with_tensors({name: tensor.to(precision) for name, tensor in self.tensors().items()})
 
     def step_sizes(self) -> Tensor:
         """The step sizes (b, d, l): `delta` with its bias, through softplus if asked."""
@@ -64,7 +81,7 @@ def _check_shapes(given: dict[str, Tensor]) -> None:
     """Compare every shape with what u, A and B say."""
     batch, channels, length = given["u"].shape
     state = given["A"].shape[1]
-    groups = given["B"].shape[1]
+    groups = given["B"].shape[1] if given["B"].ndim == 4 else 1
     if groups == 0 or channels % groups:
         raise InputError(f"selective scan: {channels} channels of u cannot be divided into {groups} groups of B")
     sequence, matrix, vector = (batch, channels, length), (batch, groups, state, length), (channels,)

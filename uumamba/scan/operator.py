@@ -1,16 +1,25 @@
 """The public operator, and the table of its backends."""
 
+from functools import cache
 from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from uumamba.core.errors import ConfigError
-from uumamba.scan import chunked, reference
+from uumamba.core.log import log
+from uumamba.scan import chunked, cpu, mamba_ssm, reference
+from uumamba.scan.barred import differentiable_once
 from uumamba.scan.inputs import ScanInputs
 
-# "auto" takes the first that can run. Each module has why_not(device, dtype) -> str | None and run(inputs).
-BACKENDS: dict[str, ModuleType] = {"chunked": chunked, "reference": reference}
+# "auto" takes the first that can run. Each module has why_not(device, dtype) -> str | None, dtype being the state's
+# precision, and run(inputs) -> (y, last_state); it imports what only it needs inside them.
+BACKENDS: dict[str, ModuleType] = {
+    "cpu": cpu,
+    "mamba_ssm": mamba_ssm,
+    "chunked": chunked,
+    "reference": reference,
+}
 
 
 def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
@@ -19,13 +28,24 @@ def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = tor
     Raises `ConfigError` if the name is unknown, or if the named backend cannot run there: nothing falls back silently.
     """
     if name == "auto":
-        return next(key for key, backend in BACKENDS.items() if backend.why_not(device, dtype) is None)
+        return _first_that_runs(device.type, dtype)
     if name not in BACKENDS:
         raise ConfigError(f"scan backend: unknown {name!r}; choose auto or one of {', '.join(BACKENDS)}")
     reason = BACKENDS[name].why_not(device, dtype)
     if reason is not None:
         raise ConfigError(f"scan backend: {name!r} cannot run on {device} with {dtype}: {reason}; choose auto")
     return name
+
+
+@cache
+def _first_that_runs(device_type: str, dtype: torch.dtype) -> str:
+    """What "auto" stands for, found and logged once for each kind of device and precision."""
+    reasons = {name: backend.why_not(torch.device(device_type), dtype) for name, backend in BACKENDS.items()}
+    chosen = next(name for name, reason in reasons.items() if reason is None)
+    passed = list(reasons)[: list(reasons).index(chosen)]
+    refusals = "".join(f"; not {name}: {reasons[name]}" for name in passed)
+    log.info("scan backend on %s with %s: %s%s", device_type, dtype, chosen, refusals)
+    return chosen
 
 
 def selective_scan(
@@ -46,12 +66,14 @@ def selective_scan(
     Shapes as in mamba_ssm: `u`, `delta`, `z` (batch, channels, length); `A` (channels, state); `B`, `C` (batch, state,
     length) or (batch, groups, state, length); `D`, `delta_bias` (channels,). Gives the output, shaped and typed as `u`,
     and with `return_last_state` also the last state (batch, channels, state). The state is float32 at least, also
-    under autocast and for half-precision arguments; float64 if any argument is. Gradients are first order: the chunked
-    backend raises `RuntimeError` on a second differentiation. Raises `InputError` on shapes that do not fit, and
-    `ConfigError` on a backend that is unknown or cannot run.
+    under autocast and for half-precision arguments; float64 if any argument is. Only `reference` can be differentiated
+    twice; the gradients of the others raise `InputError` when they are differentiated. Raises `InputError` on shapes
+    that do not fit, and `ConfigError` on a backend that is unknown or cannot run.
     """
     with torch.autocast(u.device.type, enabled=False):
         inputs = ScanInputs(u, delta, A, B, C, D, z, delta_bias, delta_softplus).checked()
-        name = resolve_backend(backend, device=u.device, dtype=inputs.u.dtype)
+        name = resolve_backend(backend, device=u.device, dtype=inputs.state_dtype)
+        if name != "reference":
+            inputs = differentiable_once(inputs, name)
         y, last_state = BACKENDS[name].run(inputs)
     return (y.to(u.dtype), last_state) if return_last_state else y.to(u.dtype)

@@ -18,6 +18,7 @@ def run(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
     Mamba (arXiv 2312.00752, equations 2a, 2b with the discretisation of section 3.6):
     `h_l = exp(delta_l A) h_{l-1} + delta_l B_l u_l`, `y_l = C_l h_l`, from `h = 0`.
     """
+    inputs = inputs.raised()
     repeats = inputs.u.shape[1] // inputs.B.shape[1]
     B, C = (matrix.repeat_interleave(repeats, dim=1).unbind(-1) for matrix in (inputs.B, inputs.C))
     state = torch.zeros_like(inputs.u[:, :, :1] * inputs.A)

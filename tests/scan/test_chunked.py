@@ -1,0 +1,33 @@
+"""What the chunked backend promises beside its numbers."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tests.scan.drawn import draw, moved, results
+
+
+class _LargestTensor(TorchDispatchMode):
+    """Remembers the number of elements of the largest tensor that any operation gave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given = result if isinstance(result, tuple | list) else [result]
+        self.elements = max([self.elements, *(t.numel() for t in given if isinstance(t, Tensor))])
+        return result
+
+
+def test_never_holds_all_states() -> None:
+    """Forwards and backwards, no tensor comes near the (batch, channels, length, state) one."""
+    shape = (1, 32, 16, 8_000, 0)
+    arguments = moved(draw(shape), torch.device("cpu"), torch.float32)
+    with _LargestTensor() as seen:
+        results(arguments, "chunked")
+    assert 0 < seen.elements < math.prod(shape[:4]) / 4
