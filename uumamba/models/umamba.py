@@ -39,7 +39,6 @@ class UMamba(nn.Module):
             raise ConfigError(f"scan backend: unknown {scan_backend!r}; choose auto or one of {', '.join(BACKENDS)}")
         self.topology = topology
         self.input_channels = input_channels
-        self.deep_supervision = deep_supervision
         self.encoder = Encoder(
             topology,
             input_channels=input_channels,
@@ -70,12 +69,17 @@ class UMamba(nn.Module):
         In training with deep supervision a list, one per decoder stage, full resolution first; else one tensor (batch,
         classes, *spatial). Raises `InputError` on a wrong number of axes or channels, or sizes that do not divide.
         """
+        every_level = self.decoder.deep_supervision and self.training
+        logits = self.every_logits(x, every_level=every_level)
+        return logits if every_level else logits[0]
+
+    def every_logits(self, x: Tensor, *, every_level: bool) -> list[Tensor]:
+        """Logits as `forward`, in a list: of every decoder stage, full resolution first, or of the last alone."""
         self._check(x)
-        every_level = self.deep_supervision and self.training
         maps = self.encoder(x)
         maps[-1] = self.mamba_layer(maps[-1])
         logits: list[Tensor] = self.decoder(maps, every_level=every_level)
-        return logits if every_level else logits[0]
+        return logits
 
     def _check(self, x: Tensor) -> None:
         """Refuse what the convolutions would fail on, in words."""

@@ -31,6 +31,7 @@ class UNetDecoder(nn.Module):
 
     def __init__(self, topology: Topology, *, classes: int, generation: Generation, deep_supervision: bool) -> None:
         super().__init__()
+        self.deep_supervision = deep_supervision
         axes, stages = topology.spatial_dims, len(topology.features)
         blocks = reduced_blocks(topology.blocks_decoder, math.ceil((stages - 1) / 2 + 0.5), generation)
         build = v1_stage if generation == "v1" else v2_stage
