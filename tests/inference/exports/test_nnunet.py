@@ -51,9 +51,12 @@ def trained(
 
 
 @pytest.mark.usefixtures("single_precision")
+@pytest.mark.parametrize("shape", [(13, 12, 4), (33, 29, 7)], ids=["one window", "many windows"])
 @pytest.mark.parametrize(("settings", "dims"), NETWORKS, ids=str)
-def test_nnunet_gives_our_label_map(settings: UMambaSettings, dims: int, tmp_path: Path) -> None:
-    bundle, image = trained(settings, dims, tmp_path), scan()
+def test_nnunet_gives_our_label_map(
+    settings: UMambaSettings, dims: int, shape: tuple[int, int, int], tmp_path: Path
+) -> None:
+    bundle, image = trained(settings, dims, tmp_path), scan(shape=shape)
     export_nnunet(bundle, tmp_path / "exported")
     write_image(tmp_path / "image.nii.gz", image)
     labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
@@ -90,18 +93,12 @@ def test_stored_axes_are_exact_and_canonical_ones_only_where_they_are_stored(
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_the_stock_predictor_as_it_is(dims: int, tmp_path: Path) -> None:
-    """On one window half precision moves next to nothing; on several the weights differ, most so in tiny windows."""
-    bundle = trained(ENCODER, dims, tmp_path)
+    """Half precision moves few voxels, though in an untrained network many are near ties."""
+    bundle, image = trained(ENCODER, dims, tmp_path), scan(shape=(33, 29, 7))
     export_nnunet(bundle, tmp_path / "exported")
-    agreement = []
-    for shape in ((13, 12, 4), (20, 27, 6)):
-        image = scan(shape=shape)
-        write_image(tmp_path / "image.nii.gz", image)
-        labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
-        agreement.append((Predictor([bundle]).predict([image]) == labels).mean())
-    one_window, several = agreement
-    assert one_window > 0.99
-    assert several > 0.85
+    write_image(tmp_path / "image.nii.gz", image)
+    labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
+    assert (Predictor([bundle]).predict([image]) == labels).mean() > 0.99
 
 
 @pytest.mark.parametrize(("settings", "dims"), NETWORKS, ids=str)

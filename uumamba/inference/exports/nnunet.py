@@ -30,8 +30,8 @@ nnU-Net builds the network from `plans.json`, so uumamba must be installed besid
 
     nnUNetv2_predict_from_modelfolder -i IMAGES -o OUTPUT -m THIS_FOLDER -f 0
 
-nnU-Net adds logits up in half precision, places windows otherwise than uumamba and mirrors unless told not to
-(`--disable_tta`): single voxels between two structures may differ.
+nnU-Net adds logits up in half precision, uumamba in single: a few voxels between two structures may differ.
+nnU-Net mirrors unless told not to (`--disable_tta`), uumamba only with `--mirror`.
 """
 
 
