@@ -98,7 +98,7 @@ def test_every_kind_of_problem_is_named() -> None:
         "monai 1.0 is installed, needed is >=1.6: pip install 'uumamba' again, in an environment of its own",
         "a network does not train on cpu: RuntimeError: no kernel image",
         "scan backend triton on cpu: wrong: output is off by 3.0e-01, allowed is 1e-04; "
-        "train with --set network.scan_backend=chunked",
+        "train with --set hardware.scan_backend=chunked",
         "scan backend cpu on cpu: failed: RuntimeError: no compiler",
     ]
 

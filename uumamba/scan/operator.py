@@ -2,6 +2,7 @@
 
 from functools import cache
 from types import ModuleType
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ BACKENDS: dict[str, ModuleType] = {
     "chunked": chunked,
     "reference": reference,
 }
+ScanBackend = Literal["auto", "cpu", "mamba_ssm", "chunked", "reference"]
+"""What a setting or a command may name."""
 
 
 def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> str:

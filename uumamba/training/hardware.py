@@ -9,13 +9,15 @@ from uumamba.core.device import choose_device, computes_in_bf16
 from uumamba.core.machine import available_cores
 from uumamba.core.settings import Settings
 from uumamba.optim.step import Precision
+from uumamba.scan import ScanBackend
 
 
 class HardwareSettings(Settings):
     """`auto` takes the first CUDA or ROCm device, else the CPU; bf16 where the device computes in it, else fp32.
 
     `workers` are the processes that prepare patches beside the training process; 0 prepares them inside it. `processes`
-    is how many cases are preprocessed side by side; without it as many as there are cores.
+    is how many cases are preprocessed side by side; without it as many as there are cores. `checkpoint_stages` are the
+    network's stages (0 = full resolution) whose activations are computed again instead of kept: less memory, more time.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -23,6 +25,8 @@ class HardwareSettings(Settings):
     threads: PositiveInt | None = None
     workers: NonNegativeInt | None = None
     processes: PositiveInt | None = None
+    scan_backend: ScanBackend = "auto"
+    checkpoint_stages: tuple[NonNegativeInt, ...] = ()
 
     def resolve_device(self) -> torch.device:
         """The device that is used; asking for one that is not there is a `ConfigError`."""

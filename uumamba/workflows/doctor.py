@@ -62,7 +62,7 @@ def _way_out(device: DeviceFacts, scan: Probe) -> str:
     good = [other.backend for other in device.scans if other.status == "good"]
     if scan.backend != device.auto or not good:
         return ""
-    return f"; train with --set network.scan_backend={good[0]}"
+    return f"; train with --set hardware.scan_backend={good[0]}"
 
 
 def advice(facts: Facts) -> Iterator[str]:
