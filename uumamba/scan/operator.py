@@ -8,13 +8,18 @@ from torch import Tensor
 
 from uumamba.core.errors import ConfigError
 from uumamba.core.log import log
-from uumamba.scan import chunked, mamba_ssm, reference
+from uumamba.scan import chunked, mamba_ssm, reference, triton
 from uumamba.scan.barred import differentiable_once
 from uumamba.scan.inputs import ScanInputs
 
 # "auto" takes the first that can run. Each module has why_not(device, dtype) -> str | None, dtype being the state's
 # precision, and run(inputs) -> (y, last_state); it imports what only it needs inside them.
-BACKENDS: dict[str, ModuleType] = {"mamba_ssm": mamba_ssm, "chunked": chunked, "reference": reference}
+BACKENDS: dict[str, ModuleType] = {
+    "triton": triton,
+    "mamba_ssm": mamba_ssm,
+    "chunked": chunked,
+    "reference": reference,
+}
 
 
 def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> str:

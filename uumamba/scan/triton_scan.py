@@ -1,0 +1,167 @@
+"""The selective scan by Triton kernels, parallel over batch, channels and chunks of the sequence.
+
+One program scans one chunk of one block of channels, in tiles of a few steps: the tile's step sizes and inputs are held
+in registers while the states are taken one after the other, so every input is read once, any number of states fits,
+and a state's recurrence is a short unrolled loop. A first forward pass finds the states that each chunk leaves from
+zero, they are carried over the chunks, a second pass does the work. The backward pass starts from the states at chunk
+starts: a sweep forwards keeps the state before every tile and finds what the chunk's gradient is from zero, that is
+carried back, and the way back recomputes a tile's states in registers. B's and C's gradients are sums over channels:
+each block writes its own, and torch adds them up, so every run gives the same bits.
+
+The floor, per step and channel with N states, in float32: forwards 16 bytes (u, delta, z, y) and N exponentials, which
+the two passes make 24 bytes and 2 N; backwards 28 bytes and N, made 64 + 8 N / T bytes (T steps in a tile) and 2 N. The
+largest tensor that only the backward pass holds is the states before tiles, N / T times the size of u in float32.
+Sequences whose channels do not lie side by side in memory are copied first.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from uumamba.scan.triton_backward import backward_kernel, sweep_kernel
+from uumamba.scan.triton_forward import carry_kernel, forward_kernel
+
+# A program is one warp (32 threads, 64 on AMD), two channels or one to a thread; twelve to a processor fill its
+# registers. The interpreter, which a CPU means, pays for each operation, not for its size: all states at once.
+_STEPS, _CHANNELS, _PROGRAMS = 8, 64, 12
+_INTERPRETED_CHANNELS = 16
+# A shorter chunk costs more in carrying than it gains.
+_SHORTEST_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """The sizes of a scan, of its chunks, and of the blocks of its programs."""
+
+    batch: int
+    groups: int
+    per_group: int
+    states: int
+    length: int
+    chunks: int
+    chunk_steps: int
+    blocks: dict[str, int]
+
+    @property
+    def channels(self) -> int:
+        """All channels."""
+        return self.groups * self.per_group
+
+    @property
+    def channel_blocks(self) -> int:
+        """Blocks of channels in a group."""
+        return math.ceil(self.per_group / self.blocks["CHANNELS"])
+
+    def launch(self, kernel: Any, *arguments: Any, over_chunks: bool = True, **constants: bool) -> None:
+        """Run a kernel, one program for each batch element, group, channel block and, if wanted, chunk."""
+        chunks = (self.chunks, self.chunk_steps) if over_chunks else (1, self.chunks)
+        grid = (self.batch * self.groups * self.channel_blocks * chunks[0],)
+        sizes = (self.groups, self.per_group, self.states, self.length, *chunks)
+        kernel[grid](*arguments, sizes, **constants, **self.blocks, num_warps=1)
+
+
+def _sizes(u: Tensor, B: Tensor) -> _Sizes:
+    """Blocks for the device, and as many chunks as fill it."""
+    batch, channels, length = u.shape
+    groups, states = B.shape[1:3]
+    per_group = channels // groups
+    if u.device.type == "cpu":
+        processors, block, at_once = 1, _INTERPRETED_CHANNELS, 1 << (states - 1).bit_length()
+    else:
+        processors = torch.cuda.get_device_properties(u.device).multi_processor_count
+        block, at_once = _CHANNELS if per_group > _CHANNELS // 2 else _CHANNELS // 2, 1
+    programs = batch * groups * math.ceil(per_group / block)
+    chunks = min(math.ceil(processors * _PROGRAMS / programs), math.ceil(length / _SHORTEST_CHUNK))
+    chunk_steps = math.ceil(length / chunks / _STEPS) * _STEPS
+    blocks = {"STEPS": _STEPS, "STATES": at_once, "CHANNELS": block}
+    return _Sizes(batch, groups, per_group, states, length, math.ceil(length / chunk_steps), chunk_steps, blocks)
+
+
+def _channels_last(sequence: Tensor) -> Tensor:
+    """The sequence (b, d, l) with its channels side by side in memory."""
+    return sequence if sequence.stride(1) == 1 else sequence.transpose(1, 2).contiguous().transpose(1, 2)
+
+
+def _like(sequence: Tensor) -> Tensor:
+    """Room for a sequence of the same shape and precision, channels side by side."""
+    return torch.empty_like(sequence.transpose(1, 2), memory_format=torch.contiguous_format).transpose(1, 2)
+
+
+def _strided(*tensors: Tensor | None) -> tuple[Any, ...]:
+    """Tensors as the kernels take them: pointers with strides, those of a sequence without the channels' 1."""
+    return tuple(
+        tensor if tensor is None else (tensor, *(s for axis, s in enumerate(tensor.stride()) if (axis, tensor.ndim) != (1, 3)))
+        for tensor in tensors
+    )
+
+
+class _Scan(torch.autograd.Function):
+    """The whole operator: softplus, recurrence, direct path and gate."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, softplus: bool, u: Tensor, delta: Tensor, z: Tensor | None, B: Tensor, C: Tensor, *parameters: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scan; `parameters` are A, D and the bias of delta, and D, bias and z may be missing."""
+        sizes = _sizes(u, B)
+        u, delta = _channels_last(u), _channels_last(delta)
+        z = z if z is None else _channels_last(z)
+        A, D, bias = parameters
+        A = (A.float() * math.log2(math.e)).t().contiguous()
+        y = _like(u)
+        starts = A.new_zeros(sizes.batch, sizes.chunks, sizes.states, sizes.channels)
+        totals = A.new_empty(sizes.batch, sizes.chunks, sizes.channels)
+        matrices, vectors = _strided(B, C), (D, bias)
+        with torch.cuda.device_of(u):
+            sequences = _strided(u, delta, None, None)
+            sizes.launch(forward_kernel, sequences, matrices, vectors, A, starts, totals, SOFTPLUS=softplus)
+            sizes.launch(
+                carry_kernel, starts, torch.zeros_like(starts[:, 0]), totals, A, over_chunks=False, REVERSE=False
+            )
+            states = starts.clone()
+            sequences = _strided(u, delta, z, y)
+            sizes.launch(forward_kernel, sequences, matrices, vectors, A, states, totals, SOFTPLUS=softplus)
+        ctx.save_for_backward(u, delta, z, B, C, *parameters, A, starts, totals)
+        ctx.softplus, ctx.sizes = softplus, sizes
+        return y, states[:, -1].transpose(1, 2).contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_y: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients in the order of `forward`'s arguments, each in its argument's precision."""
+        u, delta, z, B, C, A, D, bias, rates, starts, totals = ctx.saved_tensors
+        sizes: _Sizes = ctx.sizes
+        grad_y, grad_z = _channels_last(grad_y), z if z is None else _like(z)
+        with torch.cuda.device_of(u):
+            adjoints, kept = torch.zeros_like(starts), starts.new_empty(
+                sizes.batch, sizes.chunks * sizes.chunk_steps // _STEPS, sizes.states, sizes.channels
+            )
+            matrices, vectors = _strided(B, C), (D, bias)
+            sizes.launch(
+                sweep_kernel, _strided(u, delta, z, grad_y, grad_z), matrices, vectors, rates,
+                (starts.clone(), adjoints, kept), SOFTPLUS=ctx.softplus
+            )
+            last = grad_last.float().transpose(1, 2).contiguous()
+            sizes.launch(carry_kernel, adjoints, last, totals, rates, over_chunks=False, REVERSE=True)
+            grad_u, grad_delta = _like(u), _like(delta)
+            grad_A = torch.zeros_like(starts)
+            grad_B, grad_C = starts.new_empty(2, sizes.channel_blocks, *B.shape)
+            grad_D, grad_bias = torch.empty_like(totals), torch.empty_like(totals)
+            sizes.launch(
+                backward_kernel, _strided(u, delta, z, grad_y, grad_u, grad_delta), matrices, vectors, rates,
+                (adjoints, kept), (grad_A, grad_B, grad_C, grad_D, grad_bias), SOFTPLUS=ctx.softplus
+            )
+        return (
+            None, grad_u, grad_delta, grad_z, grad_B.sum(0).to(B.dtype), grad_C.sum(0).to(C.dtype),
+            grad_A.sum((0, 1)).t().to(A.dtype),
+            D if D is None else grad_D.sum((0, 1)).to(D.dtype),
+            bias if bias is None else grad_bias.sum((0, 1)).to(bias.dtype),
+        )
+
+
+scan: Callable[..., tuple[Tensor, Tensor]] = _Scan.apply
