@@ -16,18 +16,17 @@ from uumamba.scan.triton_tile import (
     step_sizes,
     store_sequence,
     vector,
-    with_row,
 )
 
 
 @jit
 def sweep_kernel(
-    sequences: Any,
-    matrices: Any,
-    vectors: Any,
-    A: Any,
-    buffers: Any,
-    sizes: Any,
+    sequences: tl.tensor,
+    matrices: tl.tensor,
+    vectors: tl.tensor,
+    A: tl.tensor,
+    buffers: tl.tensor,
+    sizes: tl.tensor,
     SOFTPLUS: tl.constexpr,
     STEPS: tl.constexpr,
     STATES: tl.constexpr,
@@ -50,7 +49,7 @@ def sweep_kernel(
     for tile in range(0, sizes[5] // STEPS):
         steps = chunk * sizes[5] + tile * STEPS + tl.arange(0, STEPS)
         mask = (steps < sizes[3])[:, None] & inside[None, :]
-        size, _ = step_sizes(load_sequence(delta, batch, steps, channels, mask), bias, mask, SOFTPLUS)
+        size = step_sizes(load_sequence(delta, batch, steps, channels, mask), bias, mask, SOFTPLUS)[0]
         entry = load_sequence(u, batch, steps, channels, mask)
         drive = (size * entry)[:, None, :]
         grad = load_sequence(grad_y, batch, steps, channels, mask)
@@ -76,10 +75,11 @@ def sweep_kernel(
             pull = pull_rows[:, None, :] * weights
             history = update
             for step in tl.static_range(STEPS):
-                state = row(decay, step, rows) * state + row(update, step, rows)
-                history = with_row(history, step, rows, state)
-                reach = reach * row(decay, step, rows)
-                adjoint = reach * row(pull, step, rows) + adjoint
+                here = rows == step
+                history = tl.where(here, decay * state[None, :, :] + update, history)
+                state = row(history, here)
+                reach = row(decay * reach[None, :, :], here)
+                adjoint = row(pull * reach[None, :, :] + adjoint[None, :, :], here)
             tl.store(states + running, state, mask=known)
             tl.store(adjoints + running, adjoint, mask=known)
             result += tl.sum(history * weights, axis=1)
@@ -94,13 +94,13 @@ def sweep_kernel(
 
 @jit
 def backward_kernel(
-    sequences: Any,
-    matrices: Any,
-    vectors: Any,
-    A: Any,
-    buffers: Any,
-    gradients: Any,
-    sizes: Any,
+    sequences: tl.tensor,
+    matrices: tl.tensor,
+    vectors: tl.tensor,
+    A: tl.tensor,
+    buffers: tl.tensor,
+    gradients: tl.tensor,
+    sizes: tl.tensor,
     SOFTPLUS: tl.constexpr,
     STEPS: tl.constexpr,
     STATES: tl.constexpr,
@@ -151,13 +151,14 @@ def backward_kernel(
             pull = grad[:, None, :] * load_matrix(C, batch, group, steps, n, sizes)[:, :, None]
             before = update
             for step in tl.static_range(STEPS):
-                before = with_row(before, step, rows, state)
-                state = row(decay, step, rows) * state + row(update, step, rows)
+                here = rows == step
+                before = tl.where(here, state[None, :, :], before)
+                state = row(decay * state[None, :, :] + update, here)
             arriving = pull
             for step in tl.static_range(STEPS - 1, -1, -1):
-                adjoint += row(pull, step, rows)
-                arriving = with_row(arriving, step, rows, adjoint)
-                adjoint *= row(decay, step, rows)
+                here = rows == step
+                arriving = tl.where(here, pull + adjoint[None, :, :], arriving)
+                adjoint = row(decay * arriving, here)
             tl.store(adjoints + running, adjoint, mask=known)
             decayed = decay * before
             flow = arriving * decayed

@@ -15,19 +15,18 @@ from uumamba.scan.triton_tile import (
     step_sizes,
     store_sequence,
     vector,
-    with_row,
 )
 
 
 @jit
 def forward_kernel(
-    sequences: Any,
-    matrices: Any,
-    vectors: Any,
-    A: Any,
-    states: Any,
-    totals: Any,
-    sizes: Any,
+    sequences: tl.tensor,
+    matrices: tl.tensor,
+    vectors: tl.tensor,
+    A: tl.tensor,
+    states: tl.tensor,
+    totals: tl.tensor,
+    sizes: tl.tensor,
     SOFTPLUS: tl.constexpr,
     STEPS: tl.constexpr,
     STATES: tl.constexpr,
@@ -48,7 +47,7 @@ def forward_kernel(
     for first in range(0, sizes[5], STEPS):
         steps = chunk * sizes[5] + first + tl.arange(0, STEPS)
         mask = (steps < sizes[3])[:, None] & inside[None, :]
-        size, _ = step_sizes(load_sequence(delta, batch, steps, channels, mask), bias, mask, SOFTPLUS)
+        size = step_sizes(load_sequence(delta, batch, steps, channels, mask), bias, mask, SOFTPLUS)[0]
         entry = load_sequence(u, batch, steps, channels, mask)
         drive = (size * entry)[:, None, :]
         total += tl.sum(size, axis=0)
@@ -63,8 +62,9 @@ def forward_kernel(
             update = drive * load_matrix(B, batch, group, steps, n, sizes)[:, :, None]
             history = update
             for step in tl.static_range(STEPS):
-                state = row(decay, step, rows) * state + row(update, step, rows)
-                history = with_row(history, step, rows, state)
+                here = rows == step
+                history = tl.where(here, decay * state[None, :, :] + update, history)
+                state = row(history, here)
             tl.store(pointers, state, mask=known)
             if y is not None:
                 result += tl.sum(history * load_matrix(C, batch, group, steps, n, sizes)[:, :, None], axis=1)
@@ -82,11 +82,11 @@ def forward_kernel(
 
 @jit
 def carry_kernel(
-    states: Any,
-    first: Any,
-    totals: Any,
-    A: Any,
-    sizes: Any,
+    states: tl.tensor,
+    first: tl.tensor,
+    totals: tl.tensor,
+    A: tl.tensor,
+    sizes: tl.tensor,
     REVERSE: tl.constexpr,
     STEPS: tl.constexpr,
     STATES: tl.constexpr,
@@ -122,6 +122,7 @@ def carry_kernel(
             decay = tl.exp2(size[:, None, :] * rates[None, :, :])
             starts = leaving
             for step in tl.static_range(STEPS):
-                starts = with_row(starts, step, rows, entering)
-                entering = row(decay, step, rows) * entering + row(leaving, step, rows)
+                here = rows == step
+                starts = tl.where(here, entering[None, :, :], starts)
+                entering = row(decay * entering[None, :, :] + leaving, here)
             tl.store(pointers, starts, mask=mask)

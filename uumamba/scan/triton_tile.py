@@ -20,7 +20,7 @@ LN_2 = tl.constexpr(0.6931471805599453)
 
 
 @jit
-def place(sizes: Any, CHANNELS: tl.constexpr) -> Any:
+def place(sizes: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
     """Where this program works: batch element, chunk, group, channel block of the group, channels and their mask.
 
     `sizes` are (groups, channels per group, states, length, chunks, steps per chunk). Offsets have 64 bits.
@@ -37,19 +37,16 @@ def place(sizes: Any, CHANNELS: tl.constexpr) -> Any:
 
 
 @jit
-def row(tile: Any, step: Any, steps: Any) -> Any:
-    """One step (K, D) of a tile. Adding -0.0 changes nothing, so the sum costs nothing where rows are registers."""
-    return tl.sum(tl.where(steps == step, tile, -0.0), axis=0)
+def row(tile: tl.tensor, here: tl.tensor) -> tl.tensor:
+    """The one step (K, D) of a tile that is here (T, 1, 1).
+
+    Rows are registers of one thread: adding -0.0 changes nothing and so costs nothing, nor does what no row is taken of.
+    """
+    return tl.sum(tl.where(here, tile, -0.0), axis=0)
 
 
 @jit
-def with_row(tile: Any, step: Any, steps: Any, values: Any) -> Any:
-    """The tile with one step replaced by values (K, D)."""
-    return tl.where(steps == step, values[None, :, :], tile)
-
-
-@jit
-def vector(pointer: Any, channels: Any, inside: Any) -> Any:
+def vector(pointer: tl.tensor, channels: tl.tensor, inside: tl.tensor) -> tl.tensor:
     """A parameter of each channel (D,); 0 where there is no such parameter."""
     if pointer is None:
         return tl.zeros(channels.shape, tl.float32)
@@ -58,26 +55,26 @@ def vector(pointer: Any, channels: Any, inside: Any) -> Any:
 
 
 @jit
-def sequence_pointers(sequence: Any, batch: Any, steps: Any, channels: Any) -> Any:
+def sequence_pointers(sequence: tl.tensor, batch: tl.tensor, steps: tl.tensor, channels: tl.tensor) -> tl.tensor:
     """Pointers to a tile of a sequence."""
     return sequence[0] + batch * sequence[1] + steps[:, None] * sequence[2] + channels[None, :]
 
 
 @jit
-def load_sequence(sequence: Any, batch: Any, steps: Any, channels: Any, mask: Any) -> Any:
+def load_sequence(sequence: tl.tensor, batch: tl.tensor, steps: tl.tensor, channels: tl.tensor, mask: tl.tensor) -> tl.tensor:
     """A tile of a sequence, in float32."""
     return tl.load(sequence_pointers(sequence, batch, steps, channels), mask=mask, other=0.0).to(tl.float32)
 
 
 @jit
-def store_sequence(sequence: Any, batch: Any, steps: Any, channels: Any, mask: Any, tile: Any) -> Any:
+def store_sequence(sequence: tl.tensor, batch: tl.tensor, steps: tl.tensor, channels: tl.tensor, mask: tl.tensor, tile: tl.tensor) -> tl.tensor:
     """Write a tile of a sequence, in the sequence's precision."""
     pointers = sequence_pointers(sequence, batch, steps, channels)
     tl.store(pointers, tile.to(sequence[0].dtype.element_ty), mask=mask)
 
 
 @jit
-def load_matrix(matrix: Any, batch: Any, group: Any, steps: Any, states: Any, sizes: Any) -> Any:
+def load_matrix(matrix: tl.tensor, batch: tl.tensor, group: tl.tensor, steps: tl.tensor, states: tl.tensor, sizes: tl.tensor) -> tl.tensor:
     """A tile (T, K) of B or C, in float32."""
     base = matrix[0] + batch * matrix[1] + group * matrix[2]
     mask = (steps < sizes[3])[:, None] & (states < sizes[2])[None, :]
@@ -86,13 +83,13 @@ def load_matrix(matrix: Any, batch: Any, group: Any, steps: Any, states: Any, si
 
 
 @jit
-def state_offsets(slot: Any, states: Any, channels: Any, sizes: Any) -> Any:
+def state_offsets(slot: tl.tensor, states: tl.tensor, channels: tl.tensor, sizes: tl.tensor) -> tl.tensor:
     """Offsets (K, D) into states laid out (slot, states, channels)."""
     return (slot * sizes[2] + states[:, None]) * (sizes[0] * sizes[1]) + channels[None, :]
 
 
 @jit
-def step_sizes(raw: Any, bias: Any, mask: Any, SOFTPLUS: tl.constexpr) -> Any:
+def step_sizes(raw: tl.tensor, bias: tl.tensor, mask: tl.tensor, SOFTPLUS: tl.constexpr) -> tl.tensor:
     """Step sizes (T, D) of raw delta and bias, and their derivatives by raw delta; both 0 outside the mask.
 
     Softplus is max(x, 0) + log(1 + e), e = exp(-|x|). The logarithm is 2 atanh(s), s = e / (2 + e), as a series whose
@@ -111,7 +108,7 @@ def step_sizes(raw: Any, bias: Any, mask: Any, SOFTPLUS: tl.constexpr) -> Any:
 
 
 @jit
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: tl.tensor) -> tl.tensor:
     """1 / (1 + exp(-x)), without overflow."""
     e = tl.exp2(tl.abs(x) * -LOG2_E)
     return tl.where(x >= 0.0, 1.0, e) / (1.0 + e)
