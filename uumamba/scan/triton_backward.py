@@ -1,6 +1,7 @@
-"""The scan's two backward kernels: a sweep forwards through each chunk, then the way back."""
+"""The scan's two backward kernels: a sweep forwards through each chunk, then the way back.
 
-from typing import Any
+What a tile needs again after its states is read again, so that registers are free in between.
+"""
 
 from triton import language as tl
 
@@ -9,13 +10,16 @@ from uumamba.scan.triton_tile import (
     jit,
     load_matrix,
     load_sequence,
+    load_states,
+    load_vector,
     place,
     row,
     sigmoid,
-    state_offsets,
     step_sizes,
     store_sequence,
-    vector,
+    store_states,
+    store_vector,
+    tile_at,
 )
 
 
@@ -39,57 +43,62 @@ def sweep_kernel(
     found forwards: the sum over steps of the decay from the start up to there, times what the step itself gives.
     """
     u, delta, z, grad_y, grad_z = sequences
-    B, C = matrices
     states, adjoints, starts = buffers
-    batch, chunk, group, _, channels, inside = place(sizes, CHANNELS)
-    bias = vector(vectors[1], channels, inside)
-    slot = batch * sizes[4] + chunk
+    spot = place(sizes, CHANNELS)
+    slot = spot[0] * sizes[4] + spot[1]
+    bias = load_vector(vectors[1], spot)
     passed = tl.zeros((CHANNELS,), tl.float32)
     rows = tl.arange(0, STEPS)[:, None, None]
-    for tile in range(0, sizes[5] // STEPS):
-        steps = chunk * sizes[5] + tile * STEPS + tl.arange(0, STEPS)
-        mask = (steps < sizes[3])[:, None] & inside[None, :]
-        size = step_sizes(load_sequence(delta, batch, steps, channels, mask), bias, mask, SOFTPLUS)[0]
-        entry = load_sequence(u, batch, steps, channels, mask)
-        drive = (size * entry)[:, None, :]
-        grad = load_sequence(grad_y, batch, steps, channels, mask)
-        pull_rows = grad
-        if z is not None:
-            gate = load_sequence(z, batch, steps, channels, mask)
-            opening = sigmoid(gate)
-            pull_rows = grad * gate * opening
+    for first in range(0, sizes[5], STEPS):
+        tile = tile_at(spot, first, sizes, STEPS)
+        size = step_sizes(load_sequence(delta, tile), bias, tile[3], SOFTPLUS)[0]
+        drive = size * load_sequence(u, tile)
+        grad = gradient_of_scan(grad_y, z, tile)
         result = tl.zeros((STEPS, CHANNELS), tl.float32)
         for some in range(0, sizes[2], STATES):
             n = some + tl.arange(0, STATES)
-            known = (n < sizes[2])[:, None] & inside[None, :]
-            rates = tl.load(A + state_offsets(0, n, channels, sizes), mask=known, other=0.0)
-            running = state_offsets(slot, n, channels, sizes)
-            state = tl.load(states + running, mask=known, other=0.0)
-            adjoint = tl.load(adjoints + running, mask=known, other=0.0)
-            kept = state_offsets(slot * (sizes[5] // STEPS) + tile, n, channels, sizes)
-            tl.store(starts + kept, state, mask=known)
+            state = load_states(states, slot, n, spot, sizes)
+            adjoint = load_states(adjoints, slot, n, spot, sizes)
+            store_states(starts, (slot * sizes[5] + first) // STEPS, n, spot, sizes, state)
+            rates = load_states(A, 0, n, spot, sizes)
             reach = tl.exp2(passed[None, :] * rates)
-            weights = load_matrix(C, batch, group, steps, n, sizes)[:, :, None]
             decay = tl.exp2(size[:, None, :] * rates[None, :, :])
-            update = drive * load_matrix(B, batch, group, steps, n, sizes)[:, :, None]
-            pull = pull_rows[:, None, :] * weights
+            update = drive[:, None, :] * load_matrix(matrices[0], spot, tile[1], n, sizes)
+            weights = load_matrix(matrices[1], spot, tile[1], n, sizes)
+            pull = grad[:, None, :] * weights
             history = update
             for step in tl.static_range(STEPS):
-                here = rows == step
-                history = tl.where(here, decay * state[None, :, :] + update, history)
-                state = row(history, here)
-                reach = row(decay * reach[None, :, :], here)
-                adjoint = row(pull * reach[None, :, :] + adjoint[None, :, :], here)
-            tl.store(states + running, state, mask=known)
-            tl.store(adjoints + running, adjoint, mask=known)
+                history = tl.where(rows == step, decay * state[None, :, :] + update, history)
+                state = row(history, rows == step)
+                reach = row(decay * reach[None, :, :], rows == step)
+                adjoint = row(pull * reach[None, :, :] + adjoint[None, :, :], rows == step)
+            store_states(states, slot, n, spot, sizes, state)
+            store_states(adjoints, slot, n, spot, sizes, adjoint)
             result += tl.sum(history * weights, axis=1)
         if z is not None:
-            result += vector(vectors[0], channels, inside)[None, :] * entry
-            slope = opening * (1.0 + gate * (1.0 - opening))
-            store_sequence(grad_z, batch, steps, channels, mask, grad * result * slope)
+            result += load_vector(vectors[0], spot)[None, :] * load_sequence(u, tile)
+            store_sequence(grad_z, tile, load_sequence(grad_y, tile) * result * slope_of_gate(z, tile))
         passed += tl.sum(size, axis=0)
-        # The next tile reads the states that this one wrote.
+        # The next tile reads what this one wrote.
         tl.debug_barrier()
+
+
+@jit
+def gradient_of_scan(grad_y: tl.tensor, z: tl.tensor, tile: tl.tensor) -> tl.tensor:
+    """The gradient (T, D) of the scan's output before the gate silu(z)."""
+    grad = load_sequence(grad_y, tile)
+    if z is not None:
+        gate = load_sequence(z, tile)
+        grad *= gate * sigmoid(gate)
+    return grad
+
+
+@jit
+def slope_of_gate(z: tl.tensor, tile: tl.tensor) -> tl.tensor:
+    """The derivative (T, D) of the gate silu(z)."""
+    gate = load_sequence(z, tile)
+    opening = sigmoid(gate)
+    return opening * (1.0 + gate * (1.0 - opening))
 
 
 @jit
@@ -110,73 +119,81 @@ def backward_kernel(
 
     `sequences` are u, delta, z, and the gradients of y, u and delta; `buffers` are the gradients of the states, running
     from the chunk's end (batch, chunk, n, d), and the states before tiles. `gradients` are those of A (batch, chunk, n,
-    d), of B and C (block of the group's channels, batch, group, n, l), of D and the bias (batch, chunk, d).
+    d), first 0, of D and the bias (batch, chunk, d), of B and C (batch, block of the group's channels, group, n, l).
     """
     u, delta, z, grad_y, grad_u, grad_delta = sequences
-    B, C = matrices
     adjoints, starts = buffers
-    grad_A, grad_B, grad_C, grad_D, grad_bias = gradients
-    batch, chunk, group, block, channels, inside = place(sizes, CHANNELS)
-    direct, bias = vector(vectors[0], channels, inside), vector(vectors[1], channels, inside)
-    slot = batch * sizes[4] + chunk
-    tiles = sizes[5] // STEPS
-    elements = tl.num_programs(0) // (sizes[0] * sizes[4] * tl.cdiv(sizes[1], CHANNELS))
-    matrix_slot = (block * elements + batch) * sizes[0] + group
+    spot = place(sizes, CHANNELS)
+    slot = spot[0] * sizes[4] + spot[1]
+    bias = load_vector(vectors[1], spot)
     sum_D = tl.zeros((CHANNELS,), tl.float32)
     sum_bias = tl.zeros((CHANNELS,), tl.float32)
-    rows = tl.arange(0, STEPS)[:, None, None]
-    for back in range(0, tiles):
-        tile = tiles - 1 - back
-        steps = chunk * sizes[5] + tile * STEPS + tl.arange(0, STEPS)
-        mask = (steps < sizes[3])[:, None] & inside[None, :]
-        size, slope = step_sizes(load_sequence(delta, batch, steps, channels, mask), bias, mask, SOFTPLUS)
-        entry = load_sequence(u, batch, steps, channels, mask)
-        drive = (size * entry)[:, None, :]
-        grad = load_sequence(grad_y, batch, steps, channels, mask)
-        if z is not None:
-            gate = load_sequence(z, batch, steps, channels, mask)
-            grad *= gate * sigmoid(gate)
+    for back in range(STEPS, sizes[5] + STEPS, STEPS):
+        tile = tile_at(spot, sizes[5] - back, sizes, STEPS)
+        size = step_sizes(load_sequence(delta, tile), bias, tile[3], SOFTPLUS)[0]
+        drive = (size * load_sequence(u, tile))[:, None, :]
+        grad = gradient_of_scan(grad_y, z, tile)
         by_drive = tl.zeros((STEPS, CHANNELS), tl.float32)
         by_decay = tl.zeros((STEPS, CHANNELS), tl.float32)
         for some in range(0, sizes[2], STATES):
             n = some + tl.arange(0, STATES)
-            known = (n < sizes[2])[:, None] & inside[None, :]
-            rates = tl.load(A + state_offsets(0, n, channels, sizes), mask=known, other=0.0)
-            running = state_offsets(slot, n, channels, sizes)
-            state = tl.load(starts + state_offsets(slot * tiles + tile, n, channels, sizes), mask=known, other=0.0)
-            adjoint = tl.load(adjoints + running, mask=known, other=0.0)
-            weights = load_matrix(B, batch, group, steps, n, sizes)[:, :, None]
-            decay = tl.exp2(size[:, None, :] * rates[None, :, :])
-            update = drive * weights
-            pull = grad[:, None, :] * load_matrix(C, batch, group, steps, n, sizes)[:, :, None]
-            before = update
-            for step in tl.static_range(STEPS):
-                here = rows == step
-                before = tl.where(here, state[None, :, :], before)
-                state = row(decay * state[None, :, :] + update, here)
-            arriving = pull
-            for step in tl.static_range(STEPS - 1, -1, -1):
-                here = rows == step
-                arriving = tl.where(here, pull + adjoint[None, :, :], arriving)
-                adjoint = row(decay * arriving, here)
-            tl.store(adjoints + running, adjoint, mask=known)
-            decayed = decay * before
+            state = load_states(starts, (slot * sizes[5] + sizes[5] - back) // STEPS, n, spot, sizes)
+            rates = load_states(A, 0, n, spot, sizes)[None, :, :]
+            B = load_matrix(matrices[0], spot, tile[1], n, sizes)
+            pull = grad[:, None, :] * load_matrix(matrices[1], spot, tile[1], n, sizes)
+            decay = tl.exp2(size[:, None, :] * rates)
+            decayed = decay * states_before(decay, drive * B, state, STEPS)
+            arriving, adjoint = gradients_arriving(decay, pull, load_states(adjoints, slot, n, spot, sizes), STEPS)
+            store_states(adjoints, slot, n, spot, sizes, adjoint)
             flow = arriving * decayed
-            by_drive += tl.sum(arriving * weights, axis=1)
-            by_decay += tl.sum(flow * rates[None, :, :], axis=1)
-            earlier = tl.load(grad_A + running, mask=known, other=0.0)
-            tl.store(grad_A + running, earlier + tl.sum(flow * size[:, None, :], axis=0), mask=known)
-            offsets = (matrix_slot * sizes[2] + n[None, :]) * sizes[3] + steps[:, None]
-            valid = (steps < sizes[3])[:, None] & (n < sizes[2])[None, :]
-            tl.store(grad_B + offsets, tl.sum(arriving * drive, axis=2), mask=valid)
-            tl.store(grad_C + offsets, tl.sum((decayed + update) * grad[:, None, :], axis=2), mask=valid)
-        sum_D += tl.sum(grad * entry, axis=0)
+            by_drive += tl.sum(arriving * B, axis=1)
+            by_decay += tl.sum(flow * rates, axis=1)
+            grad_A = load_states(gradients[0], slot, n, spot, sizes) + tl.sum(flow * size[:, None, :], axis=0)
+            store_states(gradients[0], slot, n, spot, sizes, grad_A)
+            store_matrix(gradients[3], arriving * drive, spot, tile[1], n, sizes)
+            store_matrix(gradients[4], (decayed + drive * B) * grad[:, None, :], spot, tile[1], n, sizes)
+        entry = load_sequence(u, tile)
+        slope = step_sizes(load_sequence(delta, tile), bias, tile[3], SOFTPLUS)[1]
         by_size = (entry * by_drive + by_decay * LN_2) * slope
+        store_sequence(grad_delta, tile, by_size)
+        store_sequence(grad_u, tile, size * by_drive + load_vector(vectors[0], spot)[None, :] * grad)
+        sum_D += tl.sum(grad * entry, axis=0)
         sum_bias += tl.sum(by_size, axis=0)
-        store_sequence(grad_u, batch, steps, channels, mask, size * by_drive + direct[None, :] * grad)
-        store_sequence(grad_delta, batch, steps, channels, mask, by_size)
-        # The next tile reads the gradients that this one wrote.
+        # The next tile reads what this one wrote.
         tl.debug_barrier()
-    ends = slot * (sizes[0] * sizes[1]) + channels
-    tl.store(grad_D + ends, sum_D, mask=inside)
-    tl.store(grad_bias + ends, sum_bias, mask=inside)
+    store_vector(gradients[1], slot, spot, sizes, sum_D)
+    store_vector(gradients[2], slot, spot, sizes, sum_bias)
+
+
+@jit
+def states_before(decay: tl.tensor, update: tl.tensor, state: tl.tensor, STEPS: tl.constexpr) -> tl.tensor:
+    """The state before each step (T, K, D), from that before the first."""
+    rows = tl.arange(0, STEPS)[:, None, None]
+    before = update
+    for step in tl.static_range(STEPS):
+        before = tl.where(rows == step, state[None, :, :], before)
+        state = row(decay * state[None, :, :] + update, rows == step)
+    return before
+
+
+@jit
+def gradients_arriving(decay: tl.tensor, pull: tl.tensor, adjoint: tl.tensor, STEPS: tl.constexpr) -> tl.tensor:
+    """The gradient of the state after each step (T, K, D), and of that before the first, from what comes from later."""
+    rows = tl.arange(0, STEPS)[:, None, None]
+    arriving = pull
+    for step in tl.static_range(STEPS - 1, -1, -1):
+        arriving = tl.where(rows == step, pull + adjoint[None, :, :], arriving)
+        adjoint = row(decay * arriving, rows == step)
+    return arriving, adjoint
+
+
+@jit
+def store_matrix(
+    matrix: tl.tensor, parts: tl.tensor, spot: tl.tensor, steps: tl.tensor, n: tl.tensor, sizes: tl.tensor
+) -> None:
+    """Write this channel block's gradient (T, K) of B or C: the sum over channels of its parts (T, K, D)."""
+    batch, _, group, block, channels, _ = spot
+    blocks = tl.cdiv(sizes[1], channels.shape[0])
+    offsets = (((batch * blocks + block) * sizes[0] + group) * sizes[2] + n[None, :]) * sizes[3] + steps[:, None]
+    mask = (steps < sizes[3])[:, None] & (n < sizes[2])[None, :]
+    tl.store(matrix + offsets, tl.sum(parts, axis=2), mask=mask)

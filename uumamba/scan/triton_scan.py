@@ -16,6 +16,7 @@ Sequences whose channels do not lie side by side in memory are copied first.
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +27,10 @@ from torch.autograd.function import once_differentiable
 from uumamba.scan.triton_backward import backward_kernel, sweep_kernel
 from uumamba.scan.triton_forward import carry_kernel, forward_kernel
 
-# A program is one warp (32 threads, 64 on AMD), two channels or one to a thread; twelve to a processor fill its
-# registers. The interpreter, which a CPU means, pays for each operation, not for its size: all states at once.
-_STEPS, _CHANNELS, _PROGRAMS = 8, 64, 12
+# A program is one warp (32 threads, 64 on AMD): two channels, or one, to a thread. Twelve programs fill a processor of
+# 65536 registers; NVIDIA's compiler must be told, or it takes more registers to no use.
+_STEPS, _CHANNELS, _PROGRAMS, _REGISTERS = 8, 64, 12, 168
+# On a CPU runs the interpreter, which pays for each operation, not for its size: all states at once.
 _INTERPRETED_CHANNELS = 16
 # A shorter chunk costs more in carrying than it gains.
 _SHORTEST_CHUNK = 64
@@ -62,7 +64,8 @@ class _Sizes:
         chunks = (self.chunks, self.chunk_steps) if over_chunks else (1, self.chunks)
         grid = (self.batch * self.groups * self.channel_blocks * chunks[0],)
         sizes = (self.groups, self.per_group, self.states, self.length, *chunks)
-        kernel[grid](*arguments, sizes, **constants, **self.blocks, num_warps=1)
+        limits = {} if torch.version.hip else {"maxnreg": _REGISTERS}
+        kernel[grid](*arguments, sizes, **constants, **self.blocks, num_warps=1, **limits)
 
 
 def _sizes(u: Tensor, B: Tensor) -> _Sizes:
@@ -92,41 +95,51 @@ def _like(sequence: Tensor) -> Tensor:
     return torch.empty_like(sequence.transpose(1, 2), memory_format=torch.contiguous_format).transpose(1, 2)
 
 
-def _strided(*tensors: Tensor | None) -> tuple[Any, ...]:
-    """Tensors as the kernels take them: pointers with strides, those of a sequence without the channels' 1."""
-    return tuple(
-        tensor if tensor is None else (tensor, *(s for axis, s in enumerate(tensor.stride()) if (axis, tensor.ndim) != (1, 3)))
-        for tensor in tensors
-    )
+def _sequences(*tensors: Tensor | None) -> tuple[Any, ...]:
+    """Sequences as the kernels take them: each its pointer with the strides of batch and length."""
+    return tuple(t if t is None else (t, t.stride(0), t.stride(2)) for t in tensors)
+
+
+def _matrices(*tensors: Tensor) -> tuple[Any, ...]:
+    """B and C as the kernels take them: each its pointer with its strides."""
+    return tuple((t, *t.stride()) for t in tensors)
+
+
+def _on_device_of(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Kernels run on the current card: make it the tensor's."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
+
+
+def _to(like: Tensor | None, gradient: Tensor) -> Tensor | None:
+    """A gradient in the precision of its argument; None if there is no such argument."""
+    return None if like is None else gradient.to(like.dtype)
 
 
 class _Scan(torch.autograd.Function):
-    """The whole operator: softplus, recurrence, direct path and gate."""
+    """The whole operator: step sizes, recurrence, direct path and gate."""
 
     @staticmethod
     def forward(
-        ctx: Any, softplus: bool, u: Tensor, delta: Tensor, z: Tensor | None, B: Tensor, C: Tensor, *parameters: Tensor
+        ctx: Any, softplus: bool, u: Tensor, delta: Tensor, z: Tensor | None, B: Tensor, C: Tensor, *parameters: Any
     ) -> tuple[Tensor, Tensor]:
-        """Scan; `parameters` are A, D and the bias of delta, and D, bias and z may be missing."""
+        """Scan; `parameters` are A, D and the bias of delta, of which D and the bias may be None, as z may."""
         sizes = _sizes(u, B)
-        u, delta = _channels_last(u), _channels_last(delta)
-        z = z if z is None else _channels_last(z)
-        A, D, bias = parameters
-        A = (A.float() * math.log2(math.e)).t().contiguous()
+        u, delta, z = _channels_last(u), _channels_last(delta), None if z is None else _channels_last(z)
+        D, bias = (t if t is None else t.contiguous() for t in parameters[1:])
+        A = parameters[0]
+        rates = (A.float() * math.log2(math.e)).t().contiguous()
         y = _like(u)
-        starts = A.new_zeros(sizes.batch, sizes.chunks, sizes.states, sizes.channels)
-        totals = A.new_empty(sizes.batch, sizes.chunks, sizes.channels)
-        matrices, vectors = _strided(B, C), (D, bias)
-        with torch.cuda.device_of(u):
-            sequences = _strided(u, delta, None, None)
-            sizes.launch(forward_kernel, sequences, matrices, vectors, A, starts, totals, SOFTPLUS=softplus)
-            sizes.launch(
-                carry_kernel, starts, torch.zeros_like(starts[:, 0]), totals, A, over_chunks=False, REVERSE=False
-            )
+        starts = rates.new_zeros(sizes.batch, sizes.chunks, sizes.states, sizes.channels)
+        totals = rates.new_zeros(sizes.batch, sizes.chunks, sizes.channels)
+        read, common = _sequences(u, delta), (_matrices(B, C), (D, bias), rates)
+        with _on_device_of(u):
+            if sizes.chunks > 1:
+                sizes.launch(forward_kernel, (*read, None, None), *common, starts, totals, SOFTPLUS=softplus)
+                zero = torch.zeros_like(starts[:, 0])
+                sizes.launch(carry_kernel, starts, zero, totals, rates, over_chunks=False, REVERSE=False)
             states = starts.clone()
-            sequences = _strided(u, delta, z, y)
-            sizes.launch(forward_kernel, sequences, matrices, vectors, A, states, totals, SOFTPLUS=softplus)
-        ctx.save_for_backward(u, delta, z, B, C, *parameters, A, starts, totals)
+            sizes.launch(forward_kernel, (*read, *_sequences(z, y)), *common, states, totals, SOFTPLUS=softplus)
+        ctx.save_for_backward(u, delta, z, B, C, A, D, bias, rates, starts, totals)
         ctx.softplus, ctx.sizes = softplus, sizes
         return y, states[:, -1].transpose(1, 2).contiguous()
 
@@ -136,32 +149,24 @@ class _Scan(torch.autograd.Function):
         """Gradients in the order of `forward`'s arguments, each in its argument's precision."""
         u, delta, z, B, C, A, D, bias, rates, starts, totals = ctx.saved_tensors
         sizes: _Sizes = ctx.sizes
-        grad_y, grad_z = _channels_last(grad_y), z if z is None else _like(z)
-        with torch.cuda.device_of(u):
-            adjoints, kept = torch.zeros_like(starts), starts.new_empty(
-                sizes.batch, sizes.chunks * sizes.chunk_steps // _STEPS, sizes.states, sizes.channels
-            )
-            matrices, vectors = _strided(B, C), (D, bias)
-            sizes.launch(
-                sweep_kernel, _strided(u, delta, z, grad_y, grad_z), matrices, vectors, rates,
-                (starts.clone(), adjoints, kept), SOFTPLUS=ctx.softplus
-            )
-            last = grad_last.float().transpose(1, 2).contiguous()
+        grad_u, grad_delta, grad_z = _like(u), _like(delta), None if z is None else _like(z)
+        read, common = _sequences(u, delta, z, _channels_last(grad_y)), (_matrices(B, C), (D, bias), rates)
+        tiles = sizes.chunks * sizes.chunk_steps // sizes.blocks["STEPS"]
+        kept = starts.new_empty(sizes.batch, tiles, sizes.states, sizes.channels)
+        adjoints, grad_A = torch.zeros_like(starts), torch.zeros_like(starts)
+        grad_B, grad_C = starts.new_empty(2, sizes.batch, sizes.channel_blocks, *B.shape[1:])
+        grad_D, grad_bias = torch.empty_like(totals), torch.empty_like(totals)
+        with _on_device_of(u):
+            buffers = (starts.clone(), adjoints, kept)
+            sizes.launch(sweep_kernel, (*read, *_sequences(grad_z)), *common, buffers, SOFTPLUS=ctx.softplus)
+            last = grad_last.transpose(1, 2).contiguous()
             sizes.launch(carry_kernel, adjoints, last, totals, rates, over_chunks=False, REVERSE=True)
-            grad_u, grad_delta = _like(u), _like(delta)
-            grad_A = torch.zeros_like(starts)
-            grad_B, grad_C = starts.new_empty(2, sizes.channel_blocks, *B.shape)
-            grad_D, grad_bias = torch.empty_like(totals), torch.empty_like(totals)
-            sizes.launch(
-                backward_kernel, _strided(u, delta, z, grad_y, grad_u, grad_delta), matrices, vectors, rates,
-                (adjoints, kept), (grad_A, grad_B, grad_C, grad_D, grad_bias), SOFTPLUS=ctx.softplus
-            )
-        return (
-            None, grad_u, grad_delta, grad_z, grad_B.sum(0).to(B.dtype), grad_C.sum(0).to(C.dtype),
-            grad_A.sum((0, 1)).t().to(A.dtype),
-            D if D is None else grad_D.sum((0, 1)).to(D.dtype),
-            bias if bias is None else grad_bias.sum((0, 1)).to(bias.dtype),
-        )
+            wanted = (*read, *_sequences(grad_u, grad_delta))
+            gradients = (grad_A, grad_D, grad_bias, grad_B, grad_C)
+            sizes.launch(backward_kernel, wanted, *common, buffers[1:], gradients, SOFTPLUS=ctx.softplus)
+        matrices = _to(B, grad_B.sum(1)), _to(C, grad_C.sum(1))
+        vectors = _to(D, grad_D.sum((0, 1))), _to(bias, grad_bias.sum((0, 1)))
+        return None, grad_u, grad_delta, grad_z, *matrices, _to(A, grad_A.sum((0, 1)).t()), *vectors
 
 
 scan: Callable[..., tuple[Tensor, Tensor]] = _Scan.apply

@@ -2,7 +2,9 @@
 
 A sequence tile is (T, D): T steps by D channels; a state tile is (T, K, D), K states at a time. A sequence comes as
 (pointer, stride of the batch, stride of the length): its channels lie side by side. A matrix B or C comes as (pointer,
-strides of batch, group, state, length). What lies outside is read as 0: such a step has size 0 and so changes no state.
+strides of batch, group, state, length), states as (slot, state, channel), a slot being a chunk or a tile of a batch
+element. `sizes` are (groups, channels per group, states, length, chunks, steps per chunk). Offsets have 64 bits. What
+lies outside is read as 0, and outside its sequence a step has size 0, which changes no state.
 """
 
 from collections.abc import Callable
@@ -11,8 +13,6 @@ from typing import Any
 import triton
 from triton import language as tl
 
-# Alignment is kept from the compiler: it would read more channels per thread, fewer steps, and spread the rows of a
-# tile over threads, where the loop over steps needs them together.
 jit: Callable[[Callable[..., Any]], Any] = triton.jit
 
 LOG2_E = tl.constexpr(1.4426950408889634)
@@ -23,69 +23,91 @@ LN_2 = tl.constexpr(0.6931471805599453)
 def place(sizes: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
     """Where this program works: batch element, chunk, group, channel block of the group, channels and their mask.
 
-    `sizes` are (groups, channels per group, states, length, chunks, steps per chunk). Offsets have 64 bits.
+    The compiler must not see that channels lie side by side: it would give a thread neighbouring channels and fewer of
+    the steps, but the loop over steps wants all steps of a tile in one thread.
     """
-    blocks = tl.cdiv(sizes[1], CHANNELS)
+    groups, per_group, _, _, chunks, _ = sizes
+    blocks = tl.cdiv(per_group, CHANNELS)
     program = tl.program_id(0)
     block = program % blocks
-    group = program // blocks % sizes[0]
-    chunk = program // (blocks * sizes[0]) % sizes[4]
-    batch = program // (blocks * sizes[0] * sizes[4])
-    within = block * CHANNELS + tl.arange(0, CHANNELS)
-    channels = group.to(tl.int64) * sizes[1] + within
-    return batch.to(tl.int64), chunk.to(tl.int64), group.to(tl.int64), block.to(tl.int64), channels, within < sizes[1]
+    group = (program // blocks % groups).to(tl.int64)
+    chunk = (program // (blocks * groups) % chunks).to(tl.int64)
+    batch = (program // (blocks * groups * chunks)).to(tl.int64)
+    within = block * CHANNELS + tl.max_contiguous(tl.arange(0, CHANNELS), 1)
+    return batch, chunk, group, block, group * per_group + within, within < per_group
 
 
 @jit
 def row(tile: tl.tensor, here: tl.tensor) -> tl.tensor:
-    """The one step (K, D) of a tile that is here (T, 1, 1).
+    """The one step (K, D) of a tile (T, K, D) that is here (T, 1, 1).
 
-    Rows are registers of one thread: adding -0.0 changes nothing and so costs nothing, nor does what no row is taken of.
+    A thread has all steps in registers, and knows at compile time which is here: adding -0.0 changes nothing, so it
+    costs nothing, nor does computing the steps that are not here.
     """
     return tl.sum(tl.where(here, tile, -0.0), axis=0)
 
 
 @jit
-def vector(pointer: tl.tensor, channels: tl.tensor, inside: tl.tensor) -> tl.tensor:
-    """A parameter of each channel (D,); 0 where there is no such parameter."""
-    if pointer is None:
-        return tl.zeros(channels.shape, tl.float32)
-    else:
-        return tl.load(pointer + channels, mask=inside, other=0.0).to(tl.float32)
+def tile_at(spot: tl.tensor, first: tl.tensor, sizes: tl.tensor, STEPS: tl.constexpr) -> tl.tensor:
+    """Where the tile is that begins `first` steps after the chunk: batch element, steps, channels and its mask."""
+    batch, chunk, _, _, channels, inside = spot
+    steps = chunk * sizes[5] + first + tl.arange(0, STEPS)
+    return batch, steps, channels, (steps < sizes[3])[:, None] & inside[None, :]
 
 
 @jit
-def sequence_pointers(sequence: tl.tensor, batch: tl.tensor, steps: tl.tensor, channels: tl.tensor) -> tl.tensor:
-    """Pointers to a tile of a sequence."""
-    return sequence[0] + batch * sequence[1] + steps[:, None] * sequence[2] + channels[None, :]
-
-
-@jit
-def load_sequence(sequence: tl.tensor, batch: tl.tensor, steps: tl.tensor, channels: tl.tensor, mask: tl.tensor) -> tl.tensor:
-    """A tile of a sequence, in float32."""
-    return tl.load(sequence_pointers(sequence, batch, steps, channels), mask=mask, other=0.0).to(tl.float32)
-
-
-@jit
-def store_sequence(sequence: tl.tensor, batch: tl.tensor, steps: tl.tensor, channels: tl.tensor, mask: tl.tensor, tile: tl.tensor) -> tl.tensor:
-    """Write a tile of a sequence, in the sequence's precision."""
-    pointers = sequence_pointers(sequence, batch, steps, channels)
-    tl.store(pointers, tile.to(sequence[0].dtype.element_ty), mask=mask)
-
-
-@jit
-def load_matrix(matrix: tl.tensor, batch: tl.tensor, group: tl.tensor, steps: tl.tensor, states: tl.tensor, sizes: tl.tensor) -> tl.tensor:
-    """A tile (T, K) of B or C, in float32."""
-    base = matrix[0] + batch * matrix[1] + group * matrix[2]
-    mask = (steps < sizes[3])[:, None] & (states < sizes[2])[None, :]
-    pointers = base + steps[:, None] * matrix[4] + states[None, :] * matrix[3]
+def load_sequence(sequence: tl.tensor, tile: tl.tensor) -> tl.tensor:
+    """A tile (T, D) of a sequence, in float32."""
+    batch, steps, channels, mask = tile
+    pointers = sequence[0] + batch * sequence[1] + steps[:, None] * sequence[2] + channels[None, :]
     return tl.load(pointers, mask=mask, other=0.0).to(tl.float32)
 
 
 @jit
-def state_offsets(slot: tl.tensor, states: tl.tensor, channels: tl.tensor, sizes: tl.tensor) -> tl.tensor:
-    """Offsets (K, D) into states laid out (slot, states, channels)."""
-    return (slot * sizes[2] + states[:, None]) * (sizes[0] * sizes[1]) + channels[None, :]
+def store_sequence(sequence: tl.tensor, tile: tl.tensor, values: tl.tensor) -> None:
+    """Write a tile (T, D) of a sequence, in the sequence's precision."""
+    batch, steps, channels, mask = tile
+    pointers = sequence[0] + batch * sequence[1] + steps[:, None] * sequence[2] + channels[None, :]
+    tl.store(pointers, values.to(sequence[0].dtype.element_ty), mask=mask)
+
+
+@jit
+def load_matrix(matrix: tl.tensor, spot: tl.tensor, steps: tl.tensor, n: tl.tensor, sizes: tl.tensor) -> tl.tensor:
+    """A tile (T, K, 1) of B or C, in float32."""
+    mask = (steps < sizes[3])[:, None] & (n < sizes[2])[None, :]
+    base = matrix[0] + spot[0] * matrix[1] + spot[2] * matrix[2]
+    pointers = base + steps[:, None] * matrix[4] + n[None, :] * matrix[3]
+    return tl.load(pointers, mask=mask, other=0.0).to(tl.float32)[:, :, None]
+
+
+@jit
+def load_states(states: tl.tensor, slot: tl.tensor, n: tl.tensor, spot: tl.tensor, sizes: tl.tensor) -> tl.tensor:
+    """The states n (K, D) of a slot."""
+    offsets = (slot * sizes[2] + n[:, None]) * (sizes[0] * sizes[1]) + spot[4][None, :]
+    return tl.load(states + offsets, mask=(n < sizes[2])[:, None] & spot[5][None, :], other=0.0)
+
+
+@jit
+def store_states(
+    states: tl.tensor, slot: tl.tensor, n: tl.tensor, spot: tl.tensor, sizes: tl.tensor, values: tl.tensor
+) -> None:
+    """Write the states n (K, D) of a slot."""
+    offsets = (slot * sizes[2] + n[:, None]) * (sizes[0] * sizes[1]) + spot[4][None, :]
+    tl.store(states + offsets, values, mask=(n < sizes[2])[:, None] & spot[5][None, :])
+
+
+@jit
+def load_vector(pointer: tl.tensor, spot: tl.tensor) -> tl.tensor:
+    """A parameter of each channel (D,), in float32; 0 where there is no such parameter."""
+    if pointer is None:
+        return tl.zeros(spot[4].shape, tl.float32)
+    return tl.load(pointer + spot[4], mask=spot[5], other=0.0).to(tl.float32)
+
+
+@jit
+def store_vector(vectors: tl.tensor, slot: tl.tensor, spot: tl.tensor, sizes: tl.tensor, values: tl.tensor) -> None:
+    """Write a slot's number of each channel (D,)."""
+    tl.store(vectors + slot * (sizes[0] * sizes[1]) + spot[4], values, mask=spot[5])
 
 
 @jit
@@ -102,7 +124,7 @@ def step_sizes(raw: tl.tensor, bias: tl.tensor, mask: tl.tensor, SOFTPLUS: tl.co
         slope = tl.where(size >= 0.0, 1.0, e) / (1.0 + e)
         s = e / (2.0 + e)
         q = s * s
-        series = 1.0 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9 + q * (1 / 11 + q * (1 / 13 + q * (1 / 15)))))))
+        series = 1.0 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9 + q * (1 / 11 + q * (1 / 13 + q / 15))))))
         size = tl.maximum(size, 0.0) + 2.0 * s * series
     return tl.where(mask, size, 0.0), tl.where(mask, slope, 0.0)
 
