@@ -65,7 +65,8 @@ class _Sizes:
         grid = (self.batch * self.groups * self.channel_blocks * chunks[0],)
         sizes = (self.groups, self.per_group, self.states, self.length, *chunks)
         limits = {} if torch.version.hip else {"maxnreg": _REGISTERS}
-        kernel[grid](*arguments, sizes, **constants, **self.blocks, num_warps=1, **limits)
+        # Fused multiply and add is the default, or not, by Triton's version.
+        kernel[grid](*arguments, sizes, **constants, **self.blocks, **limits, num_warps=1, enable_fp_fusion=True)
 
 
 def _sizes(u: Tensor, B: Tensor) -> _Sizes:
