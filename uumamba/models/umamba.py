@@ -96,7 +96,7 @@ class UMambaSettings(Settings):
     name: Literal["umamba"] = "umamba"
     mamba: MambaPlace = "encoder"
     generation: Generation = "v1"
-    scan_backend: Literal["auto", "triton", "mamba_ssm", "chunked", "reference"] = "auto"
+    scan_backend: Literal["auto", "cpu", "triton", "mamba_ssm", "chunked", "reference"] = "auto"
 
     def build(self, topology: Topology, *, input_channels: int, classes: int, deep_supervision: bool) -> UMamba:
         """The network, freshly initialised from torch's global random state."""

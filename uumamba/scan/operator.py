@@ -8,13 +8,14 @@ from torch import Tensor
 
 from uumamba.core.errors import ConfigError
 from uumamba.core.log import log
-from uumamba.scan import chunked, mamba_ssm, reference, triton
+from uumamba.scan import chunked, cpu, mamba_ssm, reference, triton
 from uumamba.scan.barred import differentiable_once
 from uumamba.scan.inputs import ScanInputs
 
 # "auto" takes the first that can run. Each module has why_not(device, dtype) -> str | None, dtype being the state's
 # precision, and run(inputs) -> (y, last_state); it imports what only it needs inside them.
 BACKENDS: dict[str, ModuleType] = {
+    "cpu": cpu,
     "triton": triton,
     "mamba_ssm": mamba_ssm,
     "chunked": chunked,
