@@ -78,7 +78,8 @@ def _sizes(u: Tensor, B: Tensor) -> _Sizes:
         processors, block, at_once = 1, _INTERPRETED_CHANNELS, 1 << (states - 1).bit_length()
     else:
         processors = torch.cuda.get_device_properties(u.device).multi_processor_count
-        block, at_once = _CHANNELS if per_group > _CHANNELS // 2 else _CHANNELS // 2, 1
+        narrow = per_group <= _CHANNELS // 2 and not torch.version.hip
+        block, at_once = _CHANNELS // 2 if narrow else _CHANNELS, 1
     programs = batch * groups * math.ceil(per_group / block)
     chunks = min(math.ceil(processors * _PROGRAMS / programs), math.ceil(length / _SHORTEST_CHUNK))
     chunk_steps = math.ceil(length / chunks / _STEPS) * _STEPS

@@ -99,9 +99,10 @@ def store_states(
 @jit
 def load_vector(pointer: tl.tensor, spot: tl.tensor) -> tl.tensor:
     """A parameter of each channel (D,), in float32; 0 where there is no such parameter."""
-    if pointer is None:
-        return tl.zeros(spot[4].shape, tl.float32)
-    return tl.load(pointer + spot[4], mask=spot[5], other=0.0).to(tl.float32)
+    values = tl.zeros(spot[4].shape, tl.float32)
+    if pointer is not None:
+        values += tl.load(pointer + spot[4], mask=spot[5], other=0.0).to(tl.float32)
+    return values
 
 
 @jit
