@@ -148,8 +148,7 @@ def backward_kernel(
             flow = arriving * decayed
             by_drive += tl.sum(arriving * B, axis=1)
             by_decay += tl.sum(flow * rates, axis=1)
-            grad_A = load_states(gradients[0], slot, n, spot, sizes) + tl.sum(flow * size[:, None, :], axis=0)
-            store_states(gradients[0], slot, n, spot, sizes, grad_A)
+            add_states(gradients[0], slot, n, spot, sizes, tl.sum(flow * size[:, None, :], axis=0))
             store_matrix(gradients[3], arriving * drive, spot, tile[1], n, sizes)
             store_matrix(gradients[4], (decayed + drive * B) * grad[:, None, :], spot, tile[1], n, sizes)
         entry = load_sequence(u, tile)
@@ -185,6 +184,14 @@ def gradients_arriving(decay: tl.tensor, pull: tl.tensor, adjoint: tl.tensor, ST
         arriving = tl.where(rows == step, pull + adjoint[None, :, :], arriving)
         adjoint = row(decay * arriving, rows == step)
     return arriving, adjoint
+
+
+@jit
+def add_states(
+    sums: tl.tensor, slot: tl.tensor, n: tl.tensor, spot: tl.tensor, sizes: tl.tensor, values: tl.tensor
+) -> None:
+    """Add to the states n (K, D) of a slot that no other program writes."""
+    store_states(sums, slot, n, spot, sizes, load_states(sums, slot, n, spot, sizes) + values)
 
 
 @jit

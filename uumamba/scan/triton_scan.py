@@ -9,8 +9,9 @@ carried back, and the way back recomputes a tile's states in registers. B's and 
 each block writes its own, and torch adds them up, so every run gives the same bits.
 
 The floor, per step and channel with N states, in float32: forwards 16 bytes (u, delta, z, y) and N exponentials, which
-the two passes make 24 bytes and 2 N; backwards 28 bytes and N, made 64 + 8 N / T bytes (T steps in a tile) and 2 N. The
-largest tensor that only the backward pass holds is the states before tiles, N / T times the size of u in float32.
+the two passes make 24 bytes and 2 N; backwards 28 bytes and N, made 44 + 8 N / T + N / 4 bytes (T steps in a tile; 64
+channels share B and C) and 2 N. The largest tensor that only the backward pass holds is the states before tiles, N / T
+times the size of u in float32.
 Sequences whose channels do not lie side by side in memory are copied first.
 """
 

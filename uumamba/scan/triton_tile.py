@@ -23,8 +23,8 @@ LN_2 = tl.constexpr(0.6931471805599453)
 def place(sizes: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
     """Where this program works: batch element, chunk, group, channel block of the group, channels and their mask.
 
-    The compiler must not see that channels lie side by side: it would give a thread neighbouring channels and fewer of
-    the steps, but the loop over steps wants all steps of a tile in one thread.
+    The compiler must not know how channels are aligned in memory: it would have a thread read several at once, and
+    fewer of the steps, but the loop over steps wants all steps of a tile in one thread.
     """
     groups, per_group, _, _, chunks, _ = sizes
     blocks = tl.cdiv(per_group, CHANNELS)
@@ -33,7 +33,7 @@ def place(sizes: tl.tensor, CHANNELS: tl.constexpr) -> tl.tensor:
     group = (program // blocks % groups).to(tl.int64)
     chunk = (program // (blocks * groups) % chunks).to(tl.int64)
     batch = (program // (blocks * groups * chunks)).to(tl.int64)
-    within = block * CHANNELS + tl.max_contiguous(tl.arange(0, CHANNELS), 1)
+    within = block * CHANNELS + tl.multiple_of(tl.arange(0, CHANNELS), 1)
     return batch, chunk, group, block, group * per_group + within, within < per_group
 
 
