@@ -22,6 +22,8 @@ def test_compiles_with_all_steps_of_a_tile_in_one_thread(target: tuple[str, str,
     command = [sys.executable, "-m", "tests.scan.compile_kernels", *target]
     environment["TRITON_CACHE_DIR"] = str(tmp_path)
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if "TRITON_HIP_LLD_PATH" in result.stderr:
+        pytest.skip("this version of Triton compiles for AMD beside ROCm only")
     assert result.returncode == 0, result.stderr
     lines = [line.split() for line in result.stdout.splitlines()]
     assert [name for name, _ in lines] == 2 * (FORWARDS + BACKWARDS)
