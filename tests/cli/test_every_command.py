@@ -43,7 +43,10 @@ COMMANDS = {
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
         ("--dataset", "--labels", "--fold", "--work", "--verbose"),
     ),
+    "import": Command({"--output": "out"}, ("--fold", "--checkpoint", "--verbose"), (WRONG_FOLDER,)),
+    "export": Command({"--to": "nnunet", "--output": "out"}, ("--verbose",), ("no such run",)),
     "demo": Command({}, ("--output", "--overwrite", "--set", "--verbose")),
+    "doctor": Command({}, ("--json",)),
     "config list": Command({}),
     "config show": Command({}, ("--set",), ("acdk",)),
     "config copy": Command({}, (), ("acdk", "mine.yaml")),
@@ -56,6 +59,8 @@ WRONG = {
     "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "either --dataset or --labels"),
+    "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),
+    "export": ((*COMMANDS["export"].line,), "no such run: no such file or folder"),
     "demo": (("--output", "."), "holds what is not the demo's"),
     "config show": (("acdk",), "--config acdk: neither a file nor a shipped configuration"),
     "config copy": (("acdc", "mine.txt"), "mine.txt: exists already; name another file"),
@@ -106,7 +111,7 @@ def test_help_names_every_option_and_says_what_it_does(name: str, capsys: pytest
 )
 def test_a_missing_option_is_named(name: str, missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = [word for option, value in COMMANDS[name].required.items() if option != missing for word in (option, value)]
-    assert uumamba(*name.split(), *given) == 2
+    assert uumamba(*name.split(), *COMMANDS[name].arguments, *given) == 2
     assert missing in capsys.readouterr().err
 
 
@@ -117,7 +122,7 @@ def test_an_unknown_option_is_refused(name: str, capsys: pytest.CaptureFixture[s
 
 
 def test_every_command_that_takes_input_has_a_wrong_one_here() -> None:
-    assert COMMANDS.keys() - WRONG.keys() == {"config list"}
+    assert COMMANDS.keys() - WRONG.keys() == {"config list", "doctor"}
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -155,6 +155,19 @@ def test_a_label_map_returns_from_every_orientation(
         assert min(dice(back, reference.data, number) for number in (1, 2, 3)) >= 0.99
 
 
+@pytest.mark.parametrize("configuration", ["2d", "3d_fullres"])
+def test_stored_axes_are_kept_and_the_label_map_returns_to_them(configuration: Configuration, tmp_path: Path) -> None:
+    plan = plans_for((8.0, 1.5, 1.5), tmp_path, "MRI")[configuration].model_copy(update={"orientation": "stored"})
+    image, labels = ball((12, 14, 6), (1.5, 1.5, 8.0))
+    for orientation in ORIENTATIONS:
+        stored, reference = reorient(image, orientation), reorient(labels, orientation)
+        same_grid = plan.model_copy(update={"spacing_mm": tuple(stored.spacing_mm[axis] for axis in plan.axes)})
+        case = preprocess_case([stored], same_grid, reference)
+        assert case.labels is not None
+        np.testing.assert_array_equal(case.labels[0], reference.data.transpose(plan.axes))
+        np.testing.assert_array_equal(restore_label_map(case.labels[0], case.geometry, same_grid), reference.data)
+
+
 def test_a_label_map_nearly_returns_through_a_coarser_grid(phantom: tuple[Image, Image, dict[str, Plan]]) -> None:
     image, labels, plans = phantom
     z, y, x = plans["3d_fullres"].spacing_mm

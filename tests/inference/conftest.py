@@ -12,7 +12,7 @@ from uumamba.core.topology import Topology
 from uumamba.data.plan import Channel, IntensityStatistics, Plan
 from uumamba.imaging.files import write_image
 from uumamba.imaging.image import Image
-from uumamba.inference.bundle import Bundle, BundleDescription, TrainingRecord, read_bundle, write_bundle
+from uumamba.inference.bundle import Bundle, BundleDescription, Origin, TrainingRecord, read_bundle, write_bundle
 from uumamba.inference.network import network_of
 from uumamba.models.umamba import UMambaSettings
 
@@ -57,6 +57,16 @@ def description(plan: Plan) -> BundleDescription:
             cases=("a", "b"),
             data_hash="0f",
             scores={"Dice wall": 0.81234, "Dice cavity": None},
+        ),
+        origin=Origin(
+            folder="a__b__2d",
+            checkpoint="fold_0/checkpoint_final.pth",
+            checkpoint_sha256="ab12",
+            trainer="nnUNetTrainer",
+            plans="nnUNetPlans",
+            configuration="2d",
+            nnunet="2",
+            contradictions=("The folder says one thing, the weights another.",),
         ),
         versions={"torch": "2.13"},
         licence="CC BY-NC-SA 4.0",

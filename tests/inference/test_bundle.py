@@ -63,6 +63,9 @@ def test_header_is_plain_json_and_a_readable_card(make_bundle: MakeBundle) -> No
         "Dice cavity: no value",
         "seed: 7",
         "Never seen a child's heart.",
+        "checkpoint_sha256: ab12",
+        "The folder says one thing, the weights another.",
+        "stored in any orientation",
         "torch 2.13",
     ):
         assert expected in card
@@ -73,6 +76,7 @@ def test_card_of_a_bundle_that_knows_little(description: BundleDescription) -> N
     assert "unknown number of cases" in card
     assert "Not evaluated." in card
     assert "## Training\n" not in card
+    assert "## Imported from" not in card
 
 
 @pytest.mark.parametrize("deep_supervision", [True, False])

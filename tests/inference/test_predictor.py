@@ -104,6 +104,7 @@ def test_no_bundle() -> None:
         ({"labels": LabelSet(names=("background", "wall", "cavity"))}, "labels"),
         ({"spacing_mm": (8.0, 1.25, 1.25)}, "spacing_mm"),
         ({"axes": (0, 2, 1)}, "axes"),
+        ({"orientation": "stored"}, "orientation"),
     ],
 )
 def test_bundles_that_disagree(changes: dict[str, object], differing: str, make_bundle: MakeBundle, plan: Plan) -> None:

@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 from torch import Tensor, nn
 
-from uumamba.inference.sliding_window import predict_logits
+from uumamba.inference.sliding_window import predict_logits, window_starts, window_weights
 
 
 class Pointwise(nn.Module):
@@ -58,6 +59,19 @@ def test_pointwise_network_is_exact_whatever_the_window(
     logits = predict_logits(Pointwise(), data, patch_size=patch, overlap=overlap, batch_size=batch)
     assert logits.dtype == torch.float32
     torch.testing.assert_close(logits, Pointwise()(data[None])[0], rtol=1e-5, atol=1e-5)
+
+
+@settings(deadline=None)
+@given(patch=st.integers(2, 300), more=st.integers(0, 900), overlap=st.sampled_from([0.0, 0.25, 0.5]))
+def test_windows_start_where_nnunets_do(patch: int, more: int, overlap: float) -> None:
+    expected = compute_steps_for_sliding_window((patch + more,), (patch,), 1 - overlap)
+    assert window_starts(patch + more, patch, overlap) == expected[0]
+
+
+@pytest.mark.parametrize("patch", [(20, 256, 224), (96, 160, 160), (16, 15), (1, 400, 400), (4, 5, 6)])
+def test_weights_are_nnunets(patch: tuple[int, ...]) -> None:
+    expected = compute_gaussian(patch, value_scaling_factor=10, device=torch.device("cpu"))
+    assert torch.equal(window_weights(patch), expected.float())
 
 
 @pytest.mark.parametrize("patch", [(4, 4, 4), (4, 4)])

@@ -12,6 +12,9 @@ from torch import Tensor
 from uumamba.core.errors import InputError
 from uumamba.core.topology import Topology
 from uumamba.models import UMamba, network_from_official
+from uumamba.models.encoder import Generation
+from uumamba.models.official import identify_official
+from uumamba.models.umamba import MambaPlace
 
 PARITY = Path(__file__).parents[2].parent / "shared" / "parity" / "nets"
 NAMES = [
@@ -58,6 +61,53 @@ def test_published_numbers(name: str) -> None:
         expected = stored[f"output/{index}"]
         torch.testing.assert_close(level, expected, atol=1e-4, rtol=0)
         assert torch.equal(level.argmax(1), expected.argmax(1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_published_networks_are_known_by_their_weights(name: str) -> None:
+    path = PARITY / f"{name}.safetensors"
+    if not path.is_file():
+        pytest.skip(f"no published numbers at {path}")
+    with safe_open(path, "pt") as file:
+        stored = {key: file.get_tensor(key) for key in list(file.keys())}
+    found = identify_official(stored)
+    assert f"umamba_{found.kind}_{found.generation}" == name.rpartition("_")[0]
+    assert found.every_head
+
+
+@pytest.mark.parametrize("generation", ["v1", "v2"])
+@pytest.mark.parametrize(("mamba", "kind"), [("none", "none"), ("bottleneck", "bot"), ("encoder", "enc")])
+@pytest.mark.parametrize("deep_supervision", [True, False])
+def test_networks_are_known_by_our_names_too(
+    generation: Generation, mamba: MambaPlace, kind: str, deep_supervision: bool
+) -> None:
+    network = UMamba(
+        Topology((8, 8), (4, 6, 6), ((3, 3),) * 3, ((1, 1), (2, 2), (2, 2)), (1, 1, 1), (1, 1)),
+        input_channels=1,
+        classes=2,
+        mamba=mamba,
+        generation=generation,
+        deep_supervision=deep_supervision,
+    )
+    found = identify_official(network.state_dict())
+    assert (found.generation, found.kind, found.mamba) == (generation, kind, mamba)
+    assert found.every_head == deep_supervision
+
+
+def test_other_networks_are_refused_by_their_weights() -> None:
+    """nnU-Net's residual U-Net shares v1's encoder names."""
+    names = ["encoder.stem.convs.0.conv.weight", "encoder.stages.0.blocks.0.conv1.conv.weight"]
+    others = ["decoder.stages.0.convs.0.conv.weight", "decoder.transpconvs.0.weight"]
+    message = (
+        r"not the parameters of a U-Mamba of generation v1 or v2 .*, but decoder\.stages\.0\.convs\.0\.conv\.weight"
+    )
+    with pytest.raises(InputError, match=message):
+        identify_official(dict.fromkeys([*names, *others], torch.zeros(1)))
+    with pytest.raises(InputError, match="but none; give a model that U-Mamba or UU-Mamba trained"):
+        identify_official({})
+    both = official_state() | {"encoder.mamba_layers.0.norm.weight": torch.zeros(1)}
+    with pytest.raises(InputError, match="Mamba in one place"):
+        identify_official(both)
 
 
 @pytest.mark.parametrize("prefix", ["", "state/"])

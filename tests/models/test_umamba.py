@@ -1,6 +1,6 @@
 """U-Mamba in all its variants."""
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -147,18 +147,40 @@ def test_autocast_gives_finite_logits() -> None:
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters() if parameter.grad is not None)
 
 
+@pytest.mark.parametrize("topology", [FLAT, DEEP], ids=["2d", "3d"])
+@pytest.mark.parametrize("generation", ["v1", "v2"])
+def test_checkpointed_stages_change_memory_alone(topology: Topology, generation: str) -> None:
+    """Logits and gradients bit for bit, with fewer bytes kept for the gradient the more stages are checkpointed."""
+    image, kept, results = image_for(topology), [], []
+    for stages in ((), (0,), range(len(topology.features))):
+        network, total = build(topology, generation, "encoder", checkpoint_stages=tuple(stages)), 0
+
+        def keep(tensor: Tensor) -> Tensor:
+            nonlocal total
+            total += tensor.nbytes
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            levels = network(image)
+        torch.stack([level.square().mean() for level in levels]).sum().backward()
+        kept.append(total)
+        results.append([*levels, *(parameter.grad for parameter in network.parameters())])
+    assert kept[0] > kept[1] > kept[2]
+    for other in results[1:]:
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(results[0], other, strict=True))
+
+
+def test_checkpointed_stages_must_exist() -> None:
+    """A stage that the network does not have is refused with those that it has."""
+    with pytest.raises(ConfigError, match=r"the network's stages are 0 \(full resolution\) to 2, got 0, 7"):
+        build(FLAT, "v1", "encoder", checkpoint_stages=(0, 7))
+
+
 def test_settings_are_closed() -> None:
     """A misspelt key, place or backend is refused before any work."""
     with pytest.raises(ValidationError, match="mambas"):
         UMambaSettings.model_validate({"mambas": "encoder"})
     with pytest.raises(ValidationError, match="'none', 'bottleneck' or 'encoder'"):
         UMambaSettings.model_validate({"mamba": "decoder"})
-    with pytest.raises(ValidationError, match=r"'auto', .*'chunked' or 'reference'"):
-        UMambaSettings.model_validate({"scan_backend": "fast"})
     with pytest.raises(ConfigError, match=f"unknown 'fast'; choose auto or one of {', '.join(BACKENDS)}"):
         UMamba(FLAT, input_channels=1, classes=2, scan_backend="fast")
-
-
-def test_settings_name_every_scan_backend() -> None:
-    """The choices of the setting are the table's."""
-    assert get_args(UMambaSettings.model_fields["scan_backend"].annotation) == ("auto", *BACKENDS)

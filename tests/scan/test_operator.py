@@ -4,13 +4,13 @@ import logging
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
 from uumamba.core.errors import ConfigError, InputError
-from uumamba.scan import BACKENDS, operator, resolve_backend, selective_scan
+from uumamba.scan import BACKENDS, ScanBackend, operator, resolve_backend, selective_scan
 
 CPU = torch.device("cpu")
 
@@ -55,6 +55,11 @@ def test_a_backend_that_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     message = "scan backend: 'fast' cannot run on cpu with torch.float32: it needs a fast card; choose auto"
     with pytest.raises(ConfigError, match=message):
         selective_scan(**arguments(), backend="fast")
+
+
+def test_settings_name_every_backend() -> None:
+    """The choices of a setting are the table's."""
+    assert get_args(ScanBackend) == ("auto", *BACKENDS)
 
 
 def test_unknown_backend() -> None:

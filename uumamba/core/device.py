@@ -21,3 +21,12 @@ def choose_device(name: str) -> torch.device:
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bf16; without them it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Older releases of torch do not tell; the log names the precision in any case.
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -2,8 +2,11 @@
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 PACKAGES = (
     "uumamba",
@@ -33,6 +36,25 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
+
+
+def unmet_requirements(requirements: Iterable[str]) -> list[str]:
+    """What is missing or of another version than asked, in words; extras' requirements do not count.
+
+    `requirements` are as in a package's metadata, such as "torch>=2.8,<2.14".
+    """
+    problems = []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            problems.append(f"{requirement.name} is not installed, needed is {requirement.specifier}")
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            problems.append(f"{requirement.name} {found} is installed, needed is {requirement.specifier}")
+    return problems
 
 
 def git_state() -> str | None:

@@ -41,12 +41,16 @@ class Plan(Settings):
     network axis i; as in nnU-Net it is (2, 1, 0), slices first, unless another axis is the coarsest. With
     `configuration` "2d" the network sees the last two network axes, one slice; the topology has two
     axes. Spacing still has three: the first is the cases' median, along which nothing is resampled.
+
+    With `orientation` "stored" images are taken in the axes that their files store, as nnU-Net does: the image axes
+    here are then the stored ones. Imported networks need it, which never saw an image turned to canonical axes.
     """
 
     dataset: str
     configuration: Literal["2d", "3d_fullres"]
     labels: LabelSet
     channels: tuple[Channel, ...]
+    orientation: Literal["canonical", "stored"] = "canonical"
     axes: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     median_shape: tuple[int, int, int]
@@ -65,9 +69,13 @@ class Plan(Settings):
         return self.topology.spatial_dims
 
     def patch_axes(self, image_axes: Sequence[int]) -> tuple[int, ...]:
-        """Indices into `patch_size` of canonical image axes (0 = x, 1 = y, 2 = z), without those that no patch has."""
-        seen = self.axes[-self.spatial_dims :]
-        return tuple(index for index, axis in enumerate(seen) if axis in image_axes)
+        """Indices into `patch_size` of image axes (0 = x, 1 = y, 2 = z), without those that no patch has."""
+        return tuple(index for index, axis in enumerate(self.seen_axes) if axis in image_axes)
+
+    @property
+    def seen_axes(self) -> tuple[int, ...]:
+        """The image axis (0 = x, 1 = y, 2 = z) of each axis of the patch."""
+        return self.axes[-self.spatial_dims :]
 
 
 class PlanningSettings(Settings):

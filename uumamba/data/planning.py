@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json, write_json
 from uumamba.core.labels import LabelSet
-from uumamba.data.plan import Channel, IntensityStatistics, Plan
+from uumamba.data.nnunet_plans import ORIENTATION_KEY, read_nnunet_plan
+from uumamba.data.plan import Plan
 from uumamba.imaging.image import Image
 from uumamba.imaging.orientation import reorient, to_canonical
 
@@ -32,12 +33,6 @@ FOREGROUND_SAMPLES = 100_000_000
 
 SAMPLES_PER_CASE = 500_000
 """The most that we draw from one case: nnU-Net's share for 200 cases, as ACDC has. More tell nothing new of a case."""
-
-_NORMALIZATIONS: dict[str, Literal["z-score", "ct", "none"]] = {
-    "ZScoreNormalization": "z-score",
-    "CTNormalization": "ct",
-    "NoNormalization": "none",
-}
 
 
 @dataclass(frozen=True)
@@ -112,8 +107,9 @@ def plan_dataset(
     write_json(folder / "dataset_fingerprint.json", fingerprint)
     write_json(folder / "dataset.json", description)
     write_json(folder / "plans.json", plans)
+    ours = plans | {"dataset_name": dataset, ORIENTATION_KEY: "canonical"}
     return {
-        configuration: _read_configuration(plans, configuration, dataset=dataset, labels=labels, channels=channels)
+        configuration: read_nnunet_plan(ours, configuration, labels=labels, channels=channels, where="nnU-Net's plans")
         for configuration in ("2d", "3d_fullres")
         if configuration in plans["configurations"]
     }
@@ -189,43 +185,3 @@ def _nnunet_folders(folder: Path) -> Iterator[tuple[Path, Path]]:
                 del os.environ[key]
             else:
                 os.environ[key] = value
-
-
-def _read_configuration(
-    plans: dict[str, Any], configuration: str, *, dataset: str, labels: LabelSet, channels: Sequence[str]
-) -> Plan:
-    """One configuration of nnU-Net's plans as a `Plan`; nnU-Net's axes count (z, y, x), ours (x, y, z)."""
-    found = plans["configurations"][configuration]
-    network = found["architecture"]["arch_kwargs"]
-    leading = 3 - len(found["spacing"])
-    shape = [*plans["original_median_shape_after_transp"][:leading], *found["median_image_size_in_voxels"]]
-    statistics = plans["foreground_intensity_properties_per_channel"]
-    return Plan.model_validate(
-        {
-            "dataset": dataset,
-            "configuration": configuration,
-            "labels": labels,
-            "channels": [
-                Channel(
-                    name=name,
-                    normalization=_NORMALIZATIONS[found["normalization_schemes"][number]],
-                    mask_for_normalization=found["use_mask_for_norm"][number],
-                    statistics=IntensityStatistics(**statistics[str(number)]),
-                )
-                for number, name in enumerate(channels)
-            ],
-            "axes": [2 - axis for axis in plans["transpose_forward"]],
-            "spacing_mm": [*plans["original_median_spacing_after_transp"][:leading], *found["spacing"]],
-            "median_shape": [round(size) for size in shape],
-            "batch_size": found["batch_size"],
-            "batch_dice": found["batch_dice"],
-            "topology": {
-                "patch_size": found["patch_size"],
-                "features": network["features_per_stage"],
-                "kernels": network["kernel_sizes"],
-                "strides": network["strides"],
-                "blocks_encoder": network["n_conv_per_stage"],
-                "blocks_decoder": network["n_conv_per_stage_decoder"],
-            },
-        }
-    )

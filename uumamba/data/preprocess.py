@@ -21,7 +21,7 @@ from uumamba.core.settings import Settings
 from uumamba.data.plan import Channel, Plan
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
-from uumamba.imaging.orientation import Orientation, from_canonical, reorient, to_canonical
+from uumamba.imaging.orientation import STORED, Orientation, find_orientation, from_canonical, reorient
 
 PREPROCESSING_VERSION = 1
 """Raised whenever the same files and plan give other arrays, so that stored cases are made again."""
@@ -64,21 +64,22 @@ class PreprocessedCase:
 def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None = None) -> PreprocessedCase:
     """Preprocess one case: one image per channel of the plan, and its reference if there is one.
 
-    With the configuration "2d" slices keep their own distance. Raises `InputError` unless all are on one grid, and for
-    a channel whose intensities are too extreme to be normalised.
+    Images are turned to canonical axes, or taken as they are stored if the plan says so. With the configuration "2d"
+    slices keep their own distance. Raises `InputError` unless all are on one grid, and for a channel whose intensities
+    are too extreme to be normalised.
     """
     first_image, *other_images = (f"the image of channel {channel.name}" for channel in plan.channels)
     for name, image in zip(other_images, images[1:], strict=True):
         require_same_grid(images[0], image, first_image, name)
     if label_map is not None:
         require_same_grid(images[0], label_map, first_image, "the label map")
-    canonical, orientation = to_canonical(images[0])
-    channels = [canonical, *(reorient(image, orientation) for image in images[1:])]
+    orientation = STORED if plan.orientation == "stored" else find_orientation(images[0].affine)
+    channels = [reorient(image, orientation) for image in images]
     data = np.stack([channel.data.transpose(plan.axes) for channel in channels]).astype(np.float32, copy=False)
     reference = None if label_map is None else _labels_of(reorient(label_map, orientation), plan)
     shape_before_crop = data.shape[1:]
     data, labels, crop = crop_to_nonzero(data, reference)
-    first, second, third = (canonical.spacing_mm[axis] for axis in plan.axes)
+    first, second, third = (channels[0].spacing_mm[axis] for axis in plan.axes)
     geometry = Geometry(
         orientation=orientation,
         spacing_mm=(first, second, third),
@@ -132,7 +133,7 @@ def _restore(scores: Iterable[np.ndarray], geometry: Geometry, plan: Plan) -> np
 
 
 def _labels_of(label_map: Image, plan: Plan) -> np.ndarray:
-    """A canonical label map as signed integers (1, *network axes), so that nnU-Net can mark outside voxels with -1."""
+    """A reoriented label map as signed integers (1, *network axes), so that nnU-Net can mark outside voxels with -1."""
     return label_map.data.transpose(plan.axes)[None].astype(np.int16)
 
 

@@ -26,6 +26,10 @@ class Orientation(Settings):
     flipped: tuple[bool, bool, bool]
 
 
+STORED = Orientation(axes=(0, 1, 2), flipped=(False, False, False))
+"""The axes as the image stores them."""
+
+
 def find_orientation(affine: FloatArray) -> Orientation:
     """The canonical orientation of a grid, the same whatever the order and sense in which its axes are stored.
 

@@ -48,17 +48,36 @@ class TrainingRecord(Settings):
     configuration: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class Origin(Settings):
+    """Where imported weights come from.
+
+    `folder` and `checkpoint` are names, not paths; `nnunet` is the generation that wrote the folder. `contradictions`
+    are sentences on what folder, checkpoint and weights say differently, and which was believed.
+    """
+
+    folder: str
+    checkpoint: str
+    checkpoint_sha256: str
+    trainer: str
+    plans: str
+    configuration: str
+    nnunet: str
+    contradictions: tuple[str, ...] = ()
+
+
 class BundleDescription(Settings):
     """What a bundle says of its weights.
 
-    `mirrored_axes` are the canonical image axes (0 = x, 1 = y, 2 = z) along which inference may mirror. `licence`
-    and `citation` are those of the training data.
+    `mirrored_axes` are the image axes (0 = x, 1 = y, 2 = z; canonical or stored, as the plan says) along which
+    inference may mirror. `licence` and `citation` are those of the training data. Only imported weights have an
+    `origin`.
     """
 
     plan: Plan
     network: NetworkSettings
     mirrored_axes: tuple[int, ...] = ()
     training: TrainingRecord = TrainingRecord()
+    origin: Origin | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     licence: str = "unknown"
     citation: str = ""
@@ -76,6 +95,7 @@ class BundleDescription(Settings):
             plan=self.plan,
             network=self.network.model_dump(mode="json"),
             training=self.training.model_dump(mode="json"),
+            origin=None if self.origin is None else self.origin.model_dump(mode="json"),
             versions=self.versions,
             licence=self.licence,
             citation=self.citation,

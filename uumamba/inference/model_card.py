@@ -10,12 +10,19 @@ _LIMITATIONS = (
     "Other scanners, sequences, views, diseases and patients than those of the training data may fail without a sign.",
 )
 
+IMAGE_AXES = {
+    "canonical": "Images may be stored in any orientation.",
+    "stored": "Images are taken in the axes that they are stored in: store them as the training images were.",
+}
+"""What a plan's orientation asks of its users."""
+
 
 def write_model_card(
     *,
     plan: Plan,
     network: Mapping[str, Any],
     training: Mapping[str, Any],
+    origin: Mapping[str, Any] | None,
     versions: Mapping[str, str],
     licence: str,
     citation: str,
@@ -23,7 +30,7 @@ def write_model_card(
 ) -> str:
     """A model card in Markdown: intended use, input and output, training data, scores, limitations, versions.
 
-    `network` and `training` are the JSON values of the network's settings and of the training record.
+    `network`, `training` and `origin` are JSON values: the network's settings, the training record, the origin.
     """
     structures = ", ".join(f"{number} {name}" for name, number in plan.labels.structures.items())
     spacing = " x ".join(f"{value:g}" for value in plan.spacing_mm)
@@ -35,6 +42,7 @@ def write_model_card(
             [
                 f"Channels: {', '.join(f'{channel.name} ({channel.normalization})' for channel in plan.channels)}.",
                 f"Plan {plan.configuration}: spacing {spacing} mm (network axis order), patch {patch}.",
+                IMAGE_AXES[plan.orientation],
                 f"Output: a label map on the input's own grid; 0 background, {structures}.",
             ],
         ),
@@ -42,12 +50,18 @@ def write_model_card(
         ("Training data", [f"{plan.dataset}, {len(training['cases']) or 'unknown number of'} cases.",
                            f"Licence of the data: {licence}", f"Cite: {citation or 'unknown'}"]),
         ("Training", [f"{key}: {training[key]}" for key in ("seed", "epochs", "fold") if training[key] is not None]),
+        ("Imported from", _lines(origin or {})),
         ("Scores", [f"{name}: {_score(value)}" for name, value in training["scores"].items()] or ["Not evaluated."]),
         ("Limitations", [*_LIMITATIONS, *limitations]),
         ("Versions", [f"{name} {version}" for name, version in versions.items()]),
     ]  # fmt: skip
     body = [f"## {title}\n\n" + "\n".join(f"* {line}" for line in lines) for title, lines in sections if lines]
     return "\n\n".join([f"# {plan.dataset} {plan.configuration}, {network.get('name', 'network')}", *body]) + "\n"
+
+
+def _lines(origin: Mapping[str, Any]) -> list[str]:
+    contradictions = origin.get("contradictions", ())
+    return [*(f"{key}: {value}" for key, value in origin.items() if key != "contradictions"), *contradictions]
 
 
 def _score(value: float | None) -> str:

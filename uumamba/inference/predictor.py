@@ -13,7 +13,7 @@ from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.sliding_window import predict_logits
 
-_AGREED = ("labels", "channels", "configuration", "axes", "spacing_mm")
+_AGREED = ("labels", "channels", "configuration", "orientation", "axes", "spacing_mm")
 _SLICES_AT_ONCE = 8
 
 

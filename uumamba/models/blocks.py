@@ -5,8 +5,10 @@ Module names are those of the published networks, so that their weights load as 
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 _CONVOLUTION: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -123,3 +125,15 @@ def v2_stage(inputs: int, outputs: int, kernel: Sequence[int], blocks: int, stri
     """A strided residual block and `blocks - 1` basic blocks."""
     first = ResidualBlock(inputs, outputs, kernel, stride=stride)
     return nn.Sequential(first, *(BasicBlock(outputs, outputs, kernel) for _ in range(blocks - 1)))
+
+
+def checkpointed(part: Callable[..., Tensor], *maps: Tensor, when: bool) -> Tensor:
+    """`part(*maps)`; `when` a gradient is wanted, its activations are not kept but computed again for the gradient.
+
+    This trades about a third more time for the memory of what lies inside the part (arXiv 1604.06174); every number
+    stays the same.
+    """
+    if not (when and torch.is_grad_enabled()):
+        return part(*maps)
+    result: Tensor = checkpoint(part, *maps, use_reentrant=False)
+    return result

@@ -1,12 +1,13 @@
 """The residual encoder of U-Mamba, in both published generations, with Mamba in its stages or without."""
 
 import math
+from collections.abc import Collection
 from typing import Literal
 
 from torch import Tensor, nn
 
 from uumamba.core.topology import Topology
-from uumamba.models.blocks import ConvNormAct, v1_stage, v2_stage
+from uumamba.models.blocks import ConvNormAct, checkpointed, v1_stage, v2_stage
 from uumamba.models.mamba import MambaLayer
 
 Generation = Literal["v1", "v2"]
@@ -23,8 +24,10 @@ class Encoder(nn.Module):
         generation: Generation,
         mamba: bool = False,
         scan_backend: str = "auto",
+        checkpoint_stages: Collection[int] = (),
     ) -> None:
         super().__init__()
+        self.checkpoint_stages = frozenset(checkpoint_stages)
         first, kernel = topology.features[0], topology.kernels[0]
         blocks = reduced_blocks(topology.blocks_encoder, math.ceil(len(topology.features) / 2), generation)
         build = v1_stage if generation == "v1" else v2_stage
@@ -46,8 +49,8 @@ class Encoder(nn.Module):
         """Feature maps (batch, features, *size) of every stage of an image batch, full resolution first."""
         x = self.stem(x)
         maps = []
-        for stage, mamba_layer in zip(self.stages, self.mamba_layers, strict=True):
-            x = mamba_layer(stage(x))
+        for number, (stage, mamba_layer) in enumerate(zip(self.stages, self.mamba_layers, strict=True)):
+            x = checkpointed(nn.Sequential(stage, mamba_layer), x, when=number in self.checkpoint_stages)
             maps.append(x)
         return maps
 

@@ -47,8 +47,9 @@ class Mamba(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Mix tokens (batch, length, d_model) along the length, causally."""
         with torch.autocast(tokens.device.type, enabled=False):
-            x, z = self.in_proj(tokens.to(self.D.dtype)).chunk(2, dim=-1)
-            x = functional.silu(self._convolve(x)).transpose(1, 2)
+            # Two products instead of one that is cut: each is contiguous, as the convolution wants it.
+            x, z = (functional.linear(tokens.to(self.D.dtype), weight) for weight in self.in_proj.weight.chunk(2))
+            x = functional.silu(self._convolve(x), inplace=not torch.is_grad_enabled()).transpose(1, 2)
             low_rank, B, C = self.x_proj(x.transpose(1, 2)).split(self.splits, dim=-1)
             y, _ = selective_scan(
                 x,
@@ -71,7 +72,7 @@ class Mamba(nn.Module):
 
         Run as a channels-last image of height 1: the layout that the projections around it have, so nothing is copied.
         """
-        image = x.contiguous().transpose(1, 2).unsqueeze(2)
+        image = x.transpose(1, 2).unsqueeze(2)
         weight = self.conv1d.weight.unsqueeze(2)
         padding = (0, weight.shape[-1] - 1)
         y = functional.conv2d(image, weight, self.conv1d.bias, padding=padding, groups=self.conv1d.groups)

@@ -1,5 +1,6 @@
 """U-Mamba: a residual U-Net with Mamba layers (arXiv 2401.04722), the network of UU-Mamba (arXiv 2405.17496)."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from uumamba.models.blocks import NEGATIVE_SLOPE, BasicBlock
 from uumamba.models.decoders.unet import UNetDecoder
 from uumamba.models.encoder import Encoder, Generation
 from uumamba.models.mamba import MambaLayer
-from uumamba.scan import BACKENDS
+from uumamba.scan import BACKENDS, ScanBackend
 
 MambaPlace = Literal["none", "bottleneck", "encoder"]
 
@@ -21,6 +22,9 @@ class UMamba(nn.Module):
 
     The generations `v1` (what UU-Mamba trains) and `v2` (U-Mamba today) differ in blocks, upsampling and tokens and are
     not weight-compatible. Of v2 with Mamba in the encoder, the weights depend on the patch size.
+
+    Of `checkpoint_stages`, counted from full resolution, the activations inside encoder and decoder stage are not kept
+    in training but computed again for the gradient: less memory, more time, the same numbers.
     """
 
     def __init__(
@@ -33,24 +37,37 @@ class UMamba(nn.Module):
         generation: Generation = "v1",
         deep_supervision: bool = True,
         scan_backend: str = "auto",
+        checkpoint_stages: Collection[int] = (),
     ) -> None:
         super().__init__()
         if scan_backend not in ("auto", *BACKENDS):
             raise ConfigError(f"scan backend: unknown {scan_backend!r}; choose auto or one of {', '.join(BACKENDS)}")
+        stages = range(len(topology.features))
+        if not set(checkpoint_stages) <= set(stages):
+            raise ConfigError(
+                f"checkpoint_stages: the network's stages are {stages[0]} (full resolution) to {stages[-1]}, got "
+                f"{', '.join(map(str, checkpoint_stages))}"
+            )
         self.topology = topology
         self.input_channels = input_channels
-        self.deep_supervision = deep_supervision
         self.encoder = Encoder(
             topology,
             input_channels=input_channels,
             generation=generation,
             mamba=mamba == "encoder",
             scan_backend=scan_backend,
+            checkpoint_stages=checkpoint_stages,
         )
         self.mamba_layer = (
             MambaLayer(topology.features[-1], scan_backend=scan_backend) if mamba == "bottleneck" else nn.Identity()
         )
-        self.decoder = UNetDecoder(topology, classes=classes, generation=generation, deep_supervision=deep_supervision)
+        self.decoder = UNetDecoder(
+            topology,
+            classes=classes,
+            generation=generation,
+            deep_supervision=deep_supervision,
+            checkpoint_stages=checkpoint_stages,
+        )
         self._initialise(zero_last_norms=generation == "v1" and mamba == "encoder")
 
     def _initialise(self, *, zero_last_norms: bool) -> None:
@@ -70,12 +87,17 @@ class UMamba(nn.Module):
         In training with deep supervision a list, one per decoder stage, full resolution first; else one tensor (batch,
         classes, *spatial). Raises `InputError` on a wrong number of axes or channels, or sizes that do not divide.
         """
+        every_level = self.decoder.deep_supervision and self.training
+        logits = self.every_logits(x, every_level=every_level)
+        return logits if every_level else logits[0]
+
+    def every_logits(self, x: Tensor, *, every_level: bool) -> list[Tensor]:
+        """Logits as `forward`, in a list: of every decoder stage, full resolution first, or of the last alone."""
         self._check(x)
-        every_level = self.deep_supervision and self.training
         maps = self.encoder(x)
         maps[-1] = self.mamba_layer(maps[-1])
         logits: list[Tensor] = self.decoder(maps, every_level=every_level)
-        return logits if every_level else logits[0]
+        return logits
 
     def _check(self, x: Tensor) -> None:
         """Refuse what the convolutions would fail on, in words."""
@@ -91,14 +113,22 @@ class UMamba(nn.Module):
 
 
 class UMambaSettings(Settings):
-    """Which U-Mamba: where Mamba layers stand, which published generation, and which scan runs them."""
+    """Which U-Mamba: where Mamba layers stand, and which published generation."""
 
     name: Literal["umamba"] = "umamba"
     mamba: MambaPlace = "encoder"
     generation: Generation = "v1"
-    scan_backend: Literal["auto", "cpu", "triton", "mamba_ssm", "chunked", "reference"] = "auto"
 
-    def build(self, topology: Topology, *, input_channels: int, classes: int, deep_supervision: bool) -> UMamba:
+    def build(
+        self,
+        topology: Topology,
+        *,
+        input_channels: int,
+        classes: int,
+        deep_supervision: bool,
+        scan_backend: ScanBackend = "auto",
+        checkpoint_stages: Collection[int] = (),
+    ) -> UMamba:
         """The network, freshly initialised from torch's global random state."""
         return UMamba(
             topology,
@@ -107,7 +137,8 @@ class UMambaSettings(Settings):
             mamba=self.mamba,
             generation=self.generation,
             deep_supervision=deep_supervision,
-            scan_backend=self.scan_backend,
+            scan_backend=scan_backend,
+            checkpoint_stages=checkpoint_stages,
         )
 
 

@@ -2,6 +2,7 @@
 
 from functools import cache
 from types import ModuleType
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ BACKENDS: dict[str, ModuleType] = {
     "chunked": chunked,
     "reference": reference,
 }
+ScanBackend = Literal["auto", "cpu", "triton", "mamba_ssm", "chunked", "reference"]
+"""What a setting or a command may name."""
 
 
 def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> str:

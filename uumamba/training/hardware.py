@@ -5,17 +5,19 @@ from typing import Literal
 import torch
 from pydantic import NonNegativeInt, PositiveInt
 
-from uumamba.core.device import choose_device
+from uumamba.core.device import choose_device, computes_in_bf16
 from uumamba.core.machine import available_cores
 from uumamba.core.settings import Settings
 from uumamba.optim.step import Precision
+from uumamba.scan import ScanBackend
 
 
 class HardwareSettings(Settings):
     """`auto` takes the first CUDA or ROCm device, else the CPU; bf16 where the device computes in it, else fp32.
 
     `workers` are the processes that prepare patches beside the training process; 0 prepares them inside it. `processes`
-    is how many cases are preprocessed side by side; without it as many as there are cores.
+    is how many cases are preprocessed side by side; without it as many as there are cores. `checkpoint_stages` are the
+    network's stages (0 = full resolution) whose activations are computed again instead of kept: less memory, more time.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -23,6 +25,8 @@ class HardwareSettings(Settings):
     threads: PositiveInt | None = None
     workers: NonNegativeInt | None = None
     processes: PositiveInt | None = None
+    scan_backend: ScanBackend = "auto"
+    checkpoint_stages: tuple[NonNegativeInt, ...] = ()
 
     def resolve_device(self) -> torch.device:
         """The device that is used; asking for one that is not there is a `ConfigError`."""
@@ -32,19 +36,10 @@ class HardwareSettings(Settings):
         """The precision of the network's forward pass on `device`; the scan and the loss stay in float32."""
         if self.precision != "auto":
             return self.precision
-        return "bf16" if _computes_in_bf16(device) else "fp32"
+        return "bf16" if computes_in_bf16(device) else "fp32"
 
     def resolve_workers(self, device: torch.device) -> int:
         """How many processes prepare patches; none on the CPU, where they would take the network's cores."""
         if self.workers is not None:
             return self.workers
         return 0 if device.type == "cpu" else max(1, min(12, available_cores() - 1))
-
-
-def _computes_in_bf16(device: torch.device) -> bool:
-    """Whether the device has instructions for bf16; without them it is slower than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Older releases of torch do not tell; the log names the precision in any case.
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -34,17 +34,17 @@ def infer(
     started = time.perf_counter()
     device = choose_device(device_name)
     bundles = [read_bundle(path) for path in models]
+    backend = resolve_backend("auto", device=device)
     predictor = Predictor(bundles, device=device, overlap=overlap, mirror=mirror)
-    backends = sorted({resolve_backend(bundle.description.network.scan_backend, device=device) for bundle in bundles})
     record = describe_run(device) | {
         "precision": "fp32",
-        "scan_backends": backends,
+        "scan_backend": backend,
         "models": [{"path": str(bundle.path), "sha256": bundle.sha256} for bundle in bundles],
         "overlap": overlap,
         "mirror": mirror,
         "notice": "research use only",
     }
-    machine = f"scan {', '.join(backends)}, precision fp32, {device}, {record['threads']} threads"
+    machine = f"scan {backend}, precision fp32, {device}, {record['threads']} threads"
     log.info("%d model(s), %s", len(bundles), machine)
     outcomes: Counter[str] = Counter()
     with progress_bar() as progress:

@@ -125,7 +125,13 @@ def _build(job: _Job) -> Training:
     torch.backends.cudnn.benchmark = not config.deterministic
     torch.manual_seed(derive_seed(config.seed, "weights"))
     return set_up(
-        network_of(plan, config.network, deep_supervision=config.training.deep_supervision),
+        network_of(
+            plan,
+            config.network,
+            deep_supervision=config.training.deep_supervision,
+            scan_backend=config.hardware.scan_backend,
+            checkpoint_stages=config.hardware.checkpoint_stages,
+        ),
         config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=len(_target_strides(job))),
         config.optimizer.build,
         device=job.device,
@@ -188,7 +194,7 @@ def _describe(job: _Job, training: Training) -> dict[str, Any]:
     return {
         **describe_run(job.device),
         "precision": training.step.precision,
-        "scan_backend": resolve_backend(job.config.network.scan_backend, device=job.device),
+        "scan_backend": resolve_backend(job.config.hardware.scan_backend, device=job.device),
         "seed": job.config.seed,
         "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
         "fold": job.fold,

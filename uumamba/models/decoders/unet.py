@@ -1,14 +1,15 @@
 """The U-Net decoder of U-Mamba, in both published generations."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from uumamba.core.topology import Topology
-from uumamba.models.blocks import convolution, transposed_convolution, v1_stage, v2_stage
+from uumamba.models.blocks import checkpointed, convolution, transposed_convolution, v1_stage, v2_stage
 from uumamba.models.encoder import Generation, reduced_blocks
 
 
@@ -29,8 +30,19 @@ class UpsampleLayer(nn.Module):
 class UNetDecoder(nn.Module):
     """Upsample, concatenate the skip, residual blocks; a 1x1 head per stage, or on the last stage only."""
 
-    def __init__(self, topology: Topology, *, classes: int, generation: Generation, deep_supervision: bool) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        classes: int,
+        generation: Generation,
+        deep_supervision: bool,
+        checkpoint_stages: Collection[int] = (),
+    ) -> None:
         super().__init__()
+        self.deep_supervision = deep_supervision
+        # The decoder counts from the lowest resolution, the stages of the network from the full one.
+        self.checkpoint_stages = frozenset(len(topology.features) - 2 - stage for stage in checkpoint_stages)
         axes, stages = topology.spatial_dims, len(topology.features)
         blocks = reduced_blocks(topology.blocks_decoder, math.ceil((stages - 1) / 2 + 0.5), generation)
         build = v1_stage if generation == "v1" else v2_stage
@@ -54,13 +66,16 @@ class UNetDecoder(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], *, every_level: bool) -> list[Tensor]:
         """Logits (batch, classes, *size) from the encoder's maps: of every stage, full resolution first, or one."""
-        upsample_layers = self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers
         x, logits = maps[-1], []
         for stage, head in enumerate(self.seg_layers):
-            x = upsample_layers[stage](x)
-            if self.skips[stage]:
-                x = torch.cat((x, maps[-2 - stage]), dim=1)
-            x = self.stages[stage](x)
+            here = maps[-2 - stage : -1 - stage] if self.skips[stage] else []
+            x = checkpointed(partial(self._decode, stage), x, *here, when=stage in self.checkpoint_stages)
             if every_level or stage == len(self.stages) - 1:
                 logits.append(head(x))
         return logits[::-1]
+
+    def _decode(self, stage: int, x: Tensor, *skip: Tensor) -> Tensor:
+        """One stage: the map below it, and its skip if it takes one, to its own map."""
+        upsample_layers = self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers
+        decoded: Tensor = self.stages[stage](torch.cat((upsample_layers[stage](x), *skip), dim=1))
+        return decoded

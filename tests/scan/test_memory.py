@@ -1,8 +1,9 @@
-"""What the chunked backend promises beside its numbers."""
+"""What a scan on a CPU never holds: all states at once."""
 
 import math
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,12 +25,13 @@ class _LargestTensor(TorchDispatchMode):
         return result
 
 
-def test_never_holds_all_states() -> None:
+@pytest.mark.parametrize("backend", ["cpu", "chunked"])
+def test_never_holds_all_states(backend: str) -> None:
     """Forwards and backwards, no tensor comes near the (batch, channels, length, state) one."""
     shape = (1, 32, 16, 8_000, 0)
     arguments = moved(draw(shape), torch.device("cpu"), torch.float32)
     with _LargestTensor() as seen:
-        results(arguments, "chunked")
+        results(arguments, backend)
     assert 0 < seen.elements < math.prod(shape[:4]) / 4
 
 

@@ -1,0 +1,144 @@
+"""nnU-Net's own predictor loads what we export and gives our label map."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.fakes.nnunet_folder import NAMES, flat_plans, small_network
+from tests.fakes.nnunet_stock import SinglePrecision, stock_label_map, stock_of_exported
+from tests.fakes.scan import STORAGES, scan
+from uumamba.core.errors import InputError
+from uumamba.core.labels import LabelSet
+from uumamba.data.nnunet_plans import ORIENTATION_KEY, read_nnunet_plan
+from uumamba.imaging.files import write_image
+from uumamba.imaging.orientation import Orientation
+from uumamba.inference.bundle import Bundle, BundleDescription, read_bundle, write_bundle
+from uumamba.inference.exports.nnunet import export_nnunet
+from uumamba.inference.exports.table import EXPORTERS, find_exporter
+from uumamba.inference.nnunet_folder import read_fold
+from uumamba.inference.predictor import Predictor
+from uumamba.models.umamba import UMambaSettings
+
+NETWORKS = [
+    (UMambaSettings(mamba=mamba, generation=generation), dims)
+    for mamba, generation, dims in product(("encoder", "bottleneck", "none"), ("v1", "v2"), (2, 3))
+]
+ENCODER = UMambaSettings(mamba="encoder", generation="v1")
+
+
+@pytest.fixture
+def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stock predictor in single precision, so that label maps can be equal."""
+    monkeypatch.setattr("nnunetv2.inference.predict_from_raw_data.torch", SinglePrecision())
+
+
+def trained(
+    settings: UMambaSettings, dims: int, folder: Path, *, orientation: str = "canonical", deep_supervision: bool = True
+) -> Bundle:
+    """A bundle as training leaves it, on images in canonical axes; or as an import does, on stored ones."""
+    labels = LabelSet(names=("background", "cavity", "wall"))
+    plans = flat_plans(dims) | {ORIENTATION_KEY: orientation}
+    plan = read_nnunet_plan(plans, NAMES[dims], labels=labels, channels=("MRI",), where="plans")
+    description = BundleDescription(
+        plan=plan, network=settings, mirrored_axes=(0, 1), licence="CC BY 4.0", citation="x"
+    )
+    network = small_network(settings, dims, deep_supervision=deep_supervision)
+    write_bundle(folder / "model.safetensors", state=network.state_dict(), description=description)
+    return read_bundle(folder / "model.safetensors")
+
+
+@pytest.mark.usefixtures("single_precision")
+@pytest.mark.parametrize("shape", [(13, 12, 4), (33, 29, 7)], ids=["one window", "many windows"])
+@pytest.mark.parametrize(("settings", "dims"), NETWORKS, ids=str)
+def test_nnunet_gives_our_label_map(
+    settings: UMambaSettings, dims: int, shape: tuple[int, int, int], tmp_path: Path
+) -> None:
+    bundle, image = trained(settings, dims, tmp_path), scan(shape=shape)
+    export_nnunet(bundle, tmp_path / "exported")
+    write_image(tmp_path / "image.nii.gz", image)
+    labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
+    assert len(np.unique(labels)) > 1
+    np.testing.assert_array_equal(Predictor([bundle]).predict([image]), labels)
+
+
+@pytest.mark.usefixtures("single_precision")
+@pytest.mark.parametrize("dims", [2, 3])
+def test_mirrored_too(dims: int, tmp_path: Path) -> None:
+    bundle, image = trained(ENCODER, dims, tmp_path), scan()
+    export_nnunet(bundle, tmp_path / "exported")
+    write_image(tmp_path / "image.nii.gz", image)
+    labels = stock_label_map(stock_of_exported(tmp_path / "exported", mirror=True), tmp_path / "image.nii.gz")
+    np.testing.assert_array_equal(Predictor([bundle], mirror=True).predict([image]), labels)
+
+
+@pytest.mark.usefixtures("single_precision")
+@pytest.mark.parametrize("storage", STORAGES, ids=str)
+def test_stored_axes_are_exact_and_canonical_ones_only_where_they_are_stored(
+    storage: Orientation, tmp_path: Path
+) -> None:
+    image = scan(storage)
+    write_image(tmp_path / "image.nii.gz", image)
+    same = {}
+    for orientation in ("stored", "canonical"):
+        bundle = trained(ENCODER, 2, tmp_path / orientation, orientation=orientation)
+        notice = export_nnunet(bundle, tmp_path / orientation / "exported")
+        assert notice in (tmp_path / orientation / "exported" / "README.md").read_text()
+        labels = stock_label_map(stock_of_exported(tmp_path / orientation / "exported"), tmp_path / "image.nii.gz")
+        same[orientation] = bool((Predictor([bundle]).predict([image]) == labels).all())
+    assert same == {"stored": True, "canonical": storage == STORAGES[0]}
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_stock_predictor_as_it_is(dims: int, tmp_path: Path) -> None:
+    """Half precision moves few voxels, though in an untrained network many are near ties."""
+    bundle, image = trained(ENCODER, dims, tmp_path), scan(shape=(33, 29, 7))
+    export_nnunet(bundle, tmp_path / "exported")
+    write_image(tmp_path / "image.nii.gz", image)
+    labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
+    assert (Predictor([bundle]).predict([image]) == labels).mean() > 0.99
+
+
+@pytest.mark.parametrize(("settings", "dims"), NETWORKS, ids=str)
+@pytest.mark.parametrize("deep_supervision", [True, False])
+def test_what_is_imported_again_is_the_same(
+    settings: UMambaSettings, dims: int, deep_supervision: bool, tmp_path: Path
+) -> None:
+    bundle = trained(settings, dims, tmp_path, deep_supervision=deep_supervision)
+    export_nnunet(bundle, tmp_path / "exported")
+    description, state = read_fold(tmp_path / "exported", "0", "checkpoint_final.pth")
+    assert description.plan == bundle.description.plan
+    assert description.network == settings
+    assert description.mirrored_axes == (0, 1)
+    assert (description.licence, description.citation) == ("CC BY 4.0", "x")
+    assert state.keys() == bundle.state.keys()
+    assert all(torch.equal(state[name], bundle.state[name]) for name in state)
+
+
+def test_the_folder_has_what_nnunet_looks_for(tmp_path: Path) -> None:
+    export_nnunet(trained(ENCODER, 2, tmp_path), tmp_path / "exported")
+    found = {
+        str(path.relative_to(tmp_path / "exported")) for path in (tmp_path / "exported").rglob("*") if path.is_file()
+    }
+    assert found == {"plans.json", "dataset.json", "README.md", "fold_0/checkpoint_final.pth"}
+    checkpoint = torch.load(tmp_path / "exported" / "fold_0" / "checkpoint_final.pth", weights_only=True)
+    assert checkpoint["inference_allowed_mirroring_axes"] == (0, 1)
+    assert "Research use only" in (tmp_path / "exported" / "README.md").read_text()
+
+
+def test_no_mirroring_is_none(tmp_path: Path) -> None:
+    """nnU-Net fails on an empty tuple."""
+    bundle = trained(ENCODER, 2, tmp_path)
+    plain = Bundle(
+        bundle.description.model_copy(update={"mirrored_axes": ()}), bundle.state, bundle.path, bundle.sha256
+    )
+    export_nnunet(plain, tmp_path / "exported")
+    assert stock_of_exported(tmp_path / "exported").allowed_mirroring_axes is None
+
+
+def test_unknown_targets() -> None:
+    assert find_exporter("nnunet") is EXPORTERS["nnunet"]
+    with pytest.raises(InputError, match="--to onnx: no such target; choose one of nnunet"):
+        find_exporter("onnx")

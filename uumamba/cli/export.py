@@ -1,0 +1,22 @@
+"""uumamba export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uumamba.cli.options import Verbose
+from uumamba.core.log import show_log
+
+
+def export(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder or a bundle (.safetensors).")],
+    to: Annotated[str, typer.Option(help="Target: nnunet, a model folder for nnU-Net's own predictor.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; it must be empty or not there.")],
+    verbose: Verbose = False,
+) -> None:
+    """Write a bundle in the form of another program."""
+    from uumamba.workflows import export as workflow
+
+    show_log(verbose)
+    workflow.export(model, output, target=to)

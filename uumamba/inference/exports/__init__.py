@@ -1,0 +1,1 @@
+"""What a bundle can be exported to: one file for each target, one line for it in `table`."""

@@ -1,0 +1,144 @@
+"""A bundle as a model folder of nnU-Net 2, which the stock predictor runs where uumamba is installed too."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uumamba.core.files import atomic, write_json, write_text
+from uumamba.data.nnunet_dataset import nnunet_labels
+from uumamba.data.nnunet_plans import NORMALIZATIONS, ORIENTATION_KEY
+from uumamba.data.plan import Plan
+from uumamba.inference.bundle import Bundle, BundleDescription, build_network
+from uumamba.models.for_nnunet import nnunet_architecture
+
+_SCHEMES = {ours: theirs for theirs, ours in NORMALIZATIONS.items()}
+_ORIENTATION = {
+    "canonical": (
+        "This network was trained on images turned to canonical axes, as docs/images.md of uumamba describes. nnU-Net "
+        "does not turn images: its label maps are uumamba's only for images that are stored in canonical axes."
+    ),
+    "stored": "This network takes images in the axes that they are stored in, as nnU-Net gives them.",
+}
+_README = """# {dataset} {configuration}, for nnU-Net 2
+
+Exported by uumamba from a bundle with SHA-256 {sha256}. Research use only: not a medical device.
+
+{orientation}
+
+nnU-Net builds the network from `plans.json`, so uumamba must be installed beside it:
+
+    nnUNetv2_predict_from_modelfolder -i IMAGES -o OUTPUT -m THIS_FOLDER -f 0
+
+nnU-Net adds logits up in half precision, uumamba in single: a few voxels between two structures may differ.
+nnU-Net mirrors unless told not to (`--disable_tta`), uumamba only with `--mirror`.
+"""
+
+
+def export_nnunet(bundle: Bundle, folder: Path) -> str:
+    """Write plans.json, dataset.json, README.md and fold_0/checkpoint_final.pth.
+
+    The checkpoint holds tensors and plain values only. Raises `InputError` for an ignore label that nnU-Net refuses.
+    """
+    description = bundle.description
+    network = build_network(bundle)
+    plans = _plans(description, every_head=_has_every_head(bundle))
+    dataset = _dataset(description)
+    # nnU-Net takes None for no mirroring and fails on an empty tuple.
+    mirrored = description.plan.patch_axes(description.mirrored_axes) or None
+    checkpoint = {
+        "network_weights": dict(network.state_dict()),
+        "trainer_name": "nnUNetTrainer",
+        "init_args": {
+            "plans": plans,
+            "configuration": description.plan.configuration,
+            "fold": 0,
+            "dataset_json": dataset,
+        },
+        "inference_allowed_mirroring_axes": mirrored,
+        "current_epoch": description.training.epochs,
+    }
+    orientation = _ORIENTATION[description.plan.orientation]
+    readme = _README.format(
+        dataset=description.plan.dataset,
+        configuration=description.plan.configuration,
+        sha256=bundle.sha256,
+        orientation=orientation,
+    )
+    write_json(folder / "plans.json", plans)
+    write_json(folder / "dataset.json", dataset)
+    write_text(folder / "README.md", readme)
+    with atomic(folder / "fold_0" / "checkpoint_final.pth") as temporary:
+        torch.save(checkpoint, temporary)
+    return orientation
+
+
+def _has_every_head(bundle: Bundle) -> bool:
+    """Whether every decoder stage has a head, or only the last; the first stage's is the one to look for."""
+    stages = len(bundle.description.plan.topology.blocks_decoder)
+    return all(f"decoder.seg_layers.{stage}.weight" in bundle.state for stage in range(stages))
+
+
+def _plans(description: BundleDescription, *, every_head: bool) -> dict[str, Any]:
+    """plans.json with one configuration; the original images' spacing and shape are not known, but those planned."""
+    plan, network = description.plan, description.network
+    return {
+        "dataset_name": plan.dataset,
+        "plans_name": "uumambaPlans",
+        "original_median_spacing_after_transp": list(plan.spacing_mm),
+        "original_median_shape_after_transp": list(plan.median_shape),
+        "image_reader_writer": "SimpleITKIO",
+        "transpose_forward": [2 - axis for axis in plan.axes],
+        "transpose_backward": [plan.axes.index(2 - axis) for axis in range(3)],
+        "configurations": {
+            plan.configuration: _configuration(plan)
+            | {
+                "architecture": nnunet_architecture(
+                    plan.topology, mamba=network.mamba, generation=network.generation, every_head=every_head
+                )
+            }
+        },
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": {
+            str(number): channel.statistics.model_dump() for number, channel in enumerate(plan.channels)
+        },
+        ORIENTATION_KEY: plan.orientation,
+    }
+
+
+def _configuration(plan: Plan) -> dict[str, Any]:
+    first = 3 - plan.spatial_dims
+    return {
+        "data_identifier": f"uumambaPlans_{plan.configuration}",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": plan.batch_size,
+        "patch_size": list(plan.patch_size),
+        "median_image_size_in_voxels": list(plan.median_shape)[first:],
+        "spacing": list(plan.spacing_mm)[first:],
+        "normalization_schemes": [_SCHEMES[channel.normalization] for channel in plan.channels],
+        "use_mask_for_norm": [channel.mask_for_normalization for channel in plan.channels],
+        **_resampling("resampling_fn_data", is_seg=False, order=3),
+        **_resampling("resampling_fn_seg", is_seg=True, order=1),
+        **_resampling("resampling_fn_probabilities", is_seg=False, order=1),
+        "batch_dice": plan.batch_dice,
+    }
+
+
+def _resampling(key: str, *, is_seg: bool, order: int) -> dict[str, Any]:
+    arguments = {"is_seg": is_seg, "order": order, "order_z": 0, "force_separate_z": None}
+    return {key: "resample_data_or_seg_to_shape", f"{key}_kwargs": arguments}
+
+
+def _dataset(description: BundleDescription) -> dict[str, Any]:
+    plan = description.plan
+    return {
+        "channel_names": {str(number): channel.name for number, channel in enumerate(plan.channels)},
+        "labels": nnunet_labels(plan.labels),
+        "numTraining": len(description.training.cases),
+        "file_ending": ".nii.gz",
+        "name": plan.dataset,
+        "description": f"Exported by uumamba. {_ORIENTATION[plan.orientation]}",
+        "licence": description.licence,
+        "reference": description.citation,
+    }
