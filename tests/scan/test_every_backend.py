@@ -16,17 +16,15 @@ from uumamba.scan import BACKENDS, selective_scan
 
 PARITY = Path(__file__).parents[2].parent / "shared" / "parity" / "scan"
 PARITY_FILES = ("l64_n8", "l257_n16_z", "long_decay", "grouped")
-# The lengths are those around a chunk; the last shape has several blocks in a chunk of the chunked backend.
+# The lengths are those around a chunk; all are small, since Triton's interpreter takes its time.
 SHAPES: list[Shape] = [
     (1, 1, 1, 1, 0),
     (2, 3, 5, 2, 0),
     (1, 40, 4, 3, 0),
-    (3, 6, 2, 31, 3),
-    (2, 4, 3, 63, 0),
-    (1, 8, 4, 64, 2),
+    (2, 6, 2, 9, 3),
+    (1, 4, 3, 63, 0),
+    (1, 8, 4, 64, 0),
     (1, 5, 16, 65, 1),
-    (1, 2, 3, 1000, 1),
-    (2, 16, 16, 1501, 0),
 ]
 
 
@@ -62,10 +60,19 @@ def test_equals_reference(backend: str, shape: Shape, softplus: bool) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_many_chunks(backend: str) -> None:
+    """A thousand steps, with channels over the end of a block."""
+    place = where_it_runs(backend)
+    arguments = draw((1, 5, 3, 1000, 0))
+    truth = results(arguments, "reference", judged=backend)
+    assert worst_error(results(moved(arguments, *place), backend), truth) <= TOLERANCES[place[1]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_float32_is_exact_enough(backend: str) -> None:
     """Float32 arguments keep 1e-5 of the float64 truth."""
     place = where_it_runs(backend, torch.float32)
-    arguments = draw((2, 8, 16, 401, 0))
+    arguments = draw((1, 8, 16, 201, 0))
     assert (
         worst_error(results(moved(arguments, *place), backend), results(arguments, "reference", judged=backend)) <= 1e-5
     )
@@ -76,7 +83,7 @@ def test_float32_is_exact_enough(backend: str) -> None:
 def test_half_precision_keeps_a_float32_state(backend: str, half: torch.dtype) -> None:
     """Half-precision sequences with float32 parameters: only what is stored in half precision is rounded."""
     device, dtype = where_it_runs(backend, torch.float32)
-    arguments = moved(draw((1, 6, 8, 130, 0)), device, dtype)
+    arguments = moved(draw((1, 6, 8, 70, 0)), device, dtype)
     for name in (*SEQUENCES, "B", "C"):
         arguments[name] = arguments[name].detach().to(half).requires_grad_()
     ours = results(arguments, backend)
@@ -112,7 +119,7 @@ def expanded(tensor: Tensor) -> Tensor:
 def test_any_layout(backend: str, layout: Callable[[Tensor], Tensor]) -> None:
     """Arguments need not be contiguous."""
     place = where_it_runs(backend)
-    arguments = draw((2, 6, 3, 67, 2))
+    arguments = draw((2, 4, 3, 19, 2))
     ours = results(moved(arguments, *place), backend, layout=layout)
     assert worst_error(ours, results(arguments, "reference", judged=backend, layout=layout)) <= TOLERANCES[place[1]]
 
@@ -122,7 +129,7 @@ def test_only_what_is_asked(backend: str) -> None:
     """Without D, z and bias, with gradients for some arguments only, it is the bare recurrence."""
     place = where_it_runs(backend)
     names = ("u", "delta", "A", "B", "C")
-    bare = {name: tensor.detach() for name, tensor in draw((2, 4, 3, 50, 0)).items() if name in names}
+    bare = {name: tensor.detach() for name, tensor in draw((2, 4, 3, 25, 0)).items() if name in names}
     bare["delta"] = bare["delta"].abs()
     bare["B"].requires_grad_()
     ours, truth = {}, {}
@@ -147,7 +154,7 @@ def test_is_a_cumulative_sum_without_decay(backend: str) -> None:
 def test_long_decay_stays_finite(backend: str) -> None:
     """Decays far below the smallest float give zeros, not NaN, forwards and backwards."""
     place = where_it_runs(backend, torch.float32)
-    arguments = moved(draw((1, 4, 8, 700, 0)), *place)
+    arguments = moved(draw((1, 4, 8, 150, 0)), *place)
     with torch.no_grad():
         arguments["delta"].mul_(40).abs_()
         arguments["A"].mul_(50)
@@ -160,8 +167,8 @@ def test_long_decay_stays_finite(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 4), st.integers(2, 80), st.integers(0, 1000))
-@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 4), st.integers(2, 40), st.integers(0, 1000))
+@settings(max_examples=10, deadline=None)
 def test_laws(backend: str, batch: int, channels: int, state: int, length: int, seed: int) -> None:
     """A batch equals its elements one by one; the past does not see the future; the scan is linear in u."""
     place = where_it_runs(backend)
@@ -197,7 +204,7 @@ def test_gradients_by_finite_differences(backend: str) -> None:
 def test_autocast_does_not_lower_the_state(backend: str) -> None:
     """Under autocast the numbers are those without it, forwards and backwards."""
     place = where_it_runs(backend, torch.float32)
-    arguments = moved(draw((1, 4, 8, 150, 0)), *place)
+    arguments = moved(draw((1, 4, 8, 70, 0)), *place)
     with torch.autocast(place[0].type, dtype=torch.bfloat16):
         under = results(arguments, backend)
     assert worst_error(under, results(arguments, backend)) <= 0

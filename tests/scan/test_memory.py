@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.scan.drawn import draw, moved, results
+from tests.scan.drawn import draw, moved, results, worst_error
 
 
 class _LargestTensor(TorchDispatchMode):
@@ -33,3 +33,9 @@ def test_never_holds_all_states(backend: str) -> None:
     with _LargestTensor() as seen:
         results(arguments, backend)
     assert 0 < seen.elements < math.prod(shape[:4]) / 4
+
+
+def test_several_blocks_in_a_chunk() -> None:
+    """A sequence so long that a chunk's states are recomputed in several blocks."""
+    arguments = draw((2, 16, 16, 1501, 0))
+    assert worst_error(results(arguments, "chunked"), results(arguments, "reference")) <= 1e-11

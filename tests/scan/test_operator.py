@@ -1,6 +1,8 @@
 """Choosing a backend, and what the scan says about arguments that do not fit."""
 
 import logging
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -93,3 +95,12 @@ def test_wrong_arguments(changed: dict[str, torch.Tensor], message: str) -> None
     """The error names the argument, what it must be and what came."""
     with pytest.raises(InputError, match=message):
         selective_scan(**arguments(**changed))
+
+
+def test_importing_the_scan_imports_no_compiler() -> None:
+    """What only one backend needs is imported when it runs."""
+    script = "import sys, uumamba.scan; print(*sorted(name for name in sys.modules if '.' not in name))"
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(result.stdout.split())
+    assert {"torch", "uumamba"} <= loaded
+    assert not loaded & {"triton", "mamba_ssm", "numba"}

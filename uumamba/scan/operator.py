@@ -9,7 +9,7 @@ from torch import Tensor
 
 from uumamba.core.errors import ConfigError
 from uumamba.core.log import log
-from uumamba.scan import chunked, cpu, mamba_ssm, reference
+from uumamba.scan import chunked, cpu, mamba_ssm, reference, triton
 from uumamba.scan.barred import differentiable_once
 from uumamba.scan.inputs import ScanInputs
 
@@ -17,11 +17,12 @@ from uumamba.scan.inputs import ScanInputs
 # precision, and run(inputs) -> (y, last_state); it imports what only it needs inside them.
 BACKENDS: dict[str, ModuleType] = {
     "cpu": cpu,
+    "triton": triton,
     "mamba_ssm": mamba_ssm,
     "chunked": chunked,
     "reference": reference,
 }
-ScanBackend = Literal["auto", "cpu", "mamba_ssm", "chunked", "reference"]
+ScanBackend = Literal["auto", "cpu", "triton", "mamba_ssm", "chunked", "reference"]
 """What a setting or a command may name."""
 
 
