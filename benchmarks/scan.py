@@ -80,17 +80,22 @@ def measure(plan: Plan, device: torch.device, *, full: bool) -> dict[str, Any]:
     """The whole record, parity first."""
     refused = {name: reason for name in BACKENDS if (reason := refusal(name, device))}
     right = [name for name in BACKENDS if name not in refused]
-    with CONSOLE.status("rates of this machine"):
-        copied = copy_rate(device, megabytes=plan.copy_megabytes)
-        rates = {"copy_bytes": copied, "exponentials": exponential_rate(device)}
+    rates = _rates(plan, device)
     record = {"machine": machine_record(device), "plan": asdict(plan), "not_timed": refused, "rates_per_second": rates}
     record["shapes"] = [_compare(problem, right, plan, device, rates) for problem in plan.shapes]
     if full:
         arguments = draw(plan.shapes[0], device=device)
         record["reference_forward_at_full_length_seconds"] = seconds_of(forward(arguments, "reference"), device)
     record["memory"] = {name: _memory(name, _sized(name, plan.shapes[0], plan), device) for name in right}
-    record["lengths"] = _against_length(plan, right, device, rates)
+    record["lengths"] = _against_length(plan, right, device)
     return record
+
+
+def _rates(plan: Plan, device: torch.device) -> dict[str, float]:
+    """Bytes and exponentials per second, with the present number of threads."""
+    with CONSOLE.status("rates of this machine"):
+        copied = copy_rate(device, megabytes=plan.copy_megabytes)
+        return {"copy_bytes": copied, "exponentials": exponential_rate(device)}
 
 
 def refusal(name: str, device: torch.device) -> str | None:
@@ -190,11 +195,15 @@ def _extra_memory(name: str, problem: Problem, device: torch.device) -> dict[str
     return extra
 
 
-def _against_length(
-    plan: Plan, names: Iterable[str], device: torch.device, rates: dict[str, float]
-) -> dict[str, dict[str, Any]]:
-    """Seconds at every length, and the slope of their logarithms: 1 is a cost in proportion to the length."""
+def _against_length(plan: Plan, names: Iterable[str], device: torch.device) -> dict[str, dict[str, Any]]:
+    """Seconds at every length, and the slope of their logarithms: 1 is a cost in proportion to the length.
+
+    On a CPU one thread works, so that the cost is that of the work and not of starting threads.
+    """
     result: dict[str, dict[str, Any]] = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    rates = _rates(plan, device)
     for what in PASSES:
         seconds: dict[str, dict[int, float]] = {name: {} for name in names}
         for length in plan.lengths:
@@ -211,6 +220,7 @@ def _against_length(
         }
         floor = [count_floor(replace(plan.shapes[0], length=length), rates)[what]["seconds"] for length in plan.lengths]
         result[what]["floor"] = {"lengths": list(plan.lengths), "seconds": floor, "slope": 1.0}
+    torch.set_num_threads(threads)
     return result
 
 
@@ -240,9 +250,9 @@ def picture(record: dict[str, Any]) -> Any:
         axes.legend(fontsize=8, frameon=False)
         tidy(axes)
     machine = record["machine"]
-    where = machine["processor"] if machine["device"] == "cpu" else machine["device_name"]
+    where = f"one core of {machine['processor']}" if machine["device"] == "cpu" else machine["device_name"]
     title = f"Selective scan, {sizes['channels']} channels, {sizes['state']} states, float32, on {where}"
-    figure.suptitle(f"{title}, threads: {machine['threads']}", fontsize=11)
+    figure.suptitle(title, fontsize=11)
     return figure
 
 

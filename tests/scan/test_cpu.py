@@ -1,10 +1,12 @@
 """The compiled CPU scan: its arithmetic, how work is divided, and what it does where nothing can be kept on disk."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from tests.scan.drawn import draw, moved, results, worst_error
-from uumamba.scan import cpu, cpu_lanes, selective_scan
+from uumamba.scan import cpu, cpu_kernels, cpu_lanes, selective_scan
 from uumamba.scan.cpu_problem import LANES, TILE
 from uumamba.scan.inputs import ScanInputs
 
@@ -120,6 +122,14 @@ def test_nan_is_not_hidden(name: str) -> None:
     arguments = {key: value.detach() for key, value in moved(draw((1, 20, 4, 70, 0)), CPU, torch.float32).items()}
     arguments[name].view(-1)[0] = torch.nan
     assert selective_scan(**arguments, delta_softplus=True, backend="cpu").isnan().any()
+
+
+def test_compiled_loops_follow_their_sources() -> None:
+    """Numba compiles anew when the kernels' own file changes; a change beside it must therefore show in it."""
+    folder = Path(cpu.__file__).parent
+    sources = "".join((folder / name).read_text(encoding="utf-8") for name in ("cpu_lanes.py", "cpu_problem.py"))
+    now = hashlib.sha256(sources.encode()).hexdigest()[:16]
+    assert now == cpu_kernels.COMPILED_FROM, f"set COMPILED_FROM in {folder / 'cpu_kernels.py'} to {now!r}"
 
 
 def test_says_where_it_cannot_run() -> None:

@@ -31,8 +31,9 @@ from uumamba.scan.inputs import ScanInputs
 
 # Scanning chunks twice costs nearly as much again: worth it where at least so many threads share a task.
 _THREADS_FOR_CHUNKS = 3
-# Number of states (b, d, l, n) below which starting a thread costs more than it saves.
-_SMALL = 1 << 19
+# Number of states (b, d, l, n), a few milliseconds of work, below which threads cost more than they save: after one of
+# its own operations torch's threads keep their cores for about as long, waiting for the next.
+_SMALL = 1 << 23
 
 
 def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
@@ -106,7 +107,8 @@ class _Scan(torch.autograd.Function):
         inputs, tasks = ScanInputs(*[*tensors, ctx.softplus]), ctx.tasks
         groups, channels = inputs.B.shape[1], inputs.u.shape[1] // inputs.B.shape[1]
         problem, last = pack(inputs), to_blocks(grad_last, groups)
-        A = last.new_zeros(tasks[-1].chunk + 1, *last.shape)
+        border = last.new_zeros(tasks[-1].chunk + 1, *last.shape)
+        A = torch.zeros_like(border, dtype=torch.float64)
         D, bias = torch.zeros_like(A[..., 0, :]), torch.zeros_like(A[..., 0, :])
         B, C = (last.new_empty(1 + max(task.part for task in tasks), *inputs.B.mT.shape) for _ in range(2))
         u, delta = torch.empty_like(inputs.u), torch.empty_like(inputs.delta)
@@ -122,8 +124,7 @@ class _Scan(torch.autograd.Function):
             D=D.numpy(),
             bias=bias.numpy(),
         )
-        border = torch.zeros_like(A)
-        states = States(border.numpy(), D.numpy(), kept.numpy())
+        states = States(border.numpy(), border[..., 0, :].numpy(), kept.numpy())
         if decay is None:
             border[0] = last
         else:
@@ -133,12 +134,12 @@ class _Scan(torch.autograd.Function):
         return (
             u,
             delta,
-            from_blocks(A.sum((0, 1)), channels),
+            from_blocks(A.sum((0, 1)).float(), channels),
             B.sum(0).mT,
             C.sum(0).mT,
-            None if inputs.D is None else from_lanes(D.sum((0, 1)), channels),
+            None if inputs.D is None else from_lanes(D.sum((0, 1)).float(), channels),
             z,
-            None if inputs.delta_bias is None else from_lanes(bias.sum((0, 1)), channels),
+            None if inputs.delta_bias is None else from_lanes(bias.sum((0, 1)).float(), channels),
             None,
         )
 

@@ -4,7 +4,8 @@ The sequence is worked through tile by tile: a tile's values are gathered from w
 small arrays (step, lane) that stay in the cache. Only one tile's states of one block of channels exist at a time; the
 backward pass makes them again from the state at the tile's start. Everything is float32.
 
-Numba keeps a compiled loop until this file changes: after a change of `cpu_lanes.py` or `cpu_problem.py`, touch it.
+Numba keeps a compiled loop until this file changes, but what it compiles comes from `cpu_lanes.py` and `cpu_problem.py`
+too: `COMPILED_FROM` holds their hash, and a test says what it must be.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from uumamba.core.log import log
 from uumamba.scan.cpu_lanes import exp2, load, sigmoid, softplus, spread, store, total, transpose
 from uumamba.scan.cpu_problem import LANES, TILE, Array, Gradients, Problem, States, Strided, Task, Tile
 
+COMPILED_FROM = "6f5d98fb3715737b"
 Function = TypeVar("Function", bound=Callable[..., Any])
 Place = tuple[int, int, int, int]
 _ZERO, _LN_2 = np.float32(0), np.float32(0.6931471805599453)
@@ -162,6 +165,7 @@ def gradients(problem: Problem, task: Task, states: States, grads: Gradients) ->
     tile = Tile(
         *(_room(TILE), _room(TILE), _room(TILE), _room(TILE), _room(TILE), _room(TILE), _room(TILE)),
         *(_room(TILE * size), _room(TILE * size + size), _room(TILE * size), _room(TILE * size)),
+        *(_room(size), _room(1), _room(1)),
     )
     first = task.start + (task.stop - task.start - 1) // TILE * TILE
     for start in range(first, task.start - 1, -TILE):
@@ -181,12 +185,11 @@ def gradients(problem: Problem, task: Task, states: States, grads: Gradients) ->
                 _gather(problem.z, place, channel, lanes, tile.z)
                 _through_gate(D, C, tile, steps)
                 _scatter(tile.z, grads.z, place, channel, lanes)
-            border = states.border[task.chunk, task.batch, task.group, block]
-            _retreat(A, B, C, tile, border, grads.A[task.chunk, task.batch, task.group, block], steps)
-            grad_D = grads.D[task.chunk, task.batch, task.group, block]
-            _through_steps(
-                D, tile, problem.softplus, grad_D, grads.bias[task.chunk, task.batch, task.group, block], steps
-            )
+            _retreat(A, B, C, tile, states.border[task.chunk, task.batch, task.group, block], steps)
+            _through_steps(D, tile, problem.softplus, steps)
+            _add(tile.by_A, grads.A[task.chunk, task.batch, task.group, block])
+            _add(tile.by_D, grads.D[task.chunk, task.batch, task.group, block])
+            _add(tile.by_bias, grads.bias[task.chunk, task.batch, task.group, block])
             _scatter(tile.raw, grads.delta, place, channel, lanes)
             _scatter(tile.u, grads.u, place, channel, lanes)
         _sum_lanes(tile.by_B, grads.B[task.part, task.batch, task.group, start : task.stop], steps)
@@ -223,10 +226,10 @@ def _through_gate(D: Array, C: Array, tile: Tile, steps: int) -> None:
 
 
 @_compiled
-def _retreat(A: Array, B: Array, C: Array, tile: Tile, border: Array, grad_A: Array, steps: int) -> None:
+def _retreat(A: Array, B: Array, C: Array, tile: Tile, border: Array, steps: int) -> None:
     """The recurrence's gradient: the state's, `border` (n, j), goes back over the steps.
 
-    `tile.raw` becomes the gradient of delta through the decay alone, `tile.drive` that of delta u.
+    `tile.by_exponent` becomes the gradient of delta through the decays alone, `tile.by_drive` that of delta u.
     """
     size = len(A)
     for back in range(steps):
@@ -245,15 +248,15 @@ def _retreat(A: Array, B: Array, C: Array, tile: Tile, border: Array, grad_A: Ar
             store(border, n * LANES, g)
             g = g * before
             by_exponent = by_exponent + g * load(A, n * LANES)
-            store(grad_A, n * LANES, load(grad_A, n * LANES) + g * step)
+            store(tile.by_A, n * LANES, load(tile.by_A, n * LANES) + g * step)
         store(tile.by_drive, t * LANES, by_drive)
         store(tile.by_exponent, t * LANES, by_exponent * _LN_2)
 
 
 @_compiled
-def _through_steps(D: Array, tile: Tile, through_softplus: bool, grad_D: Array, grad_bias: Array, steps: int) -> None:
+def _through_steps(D: Array, tile: Tile, through_softplus: bool, steps: int) -> None:
     """From the gradients of delta u and of the decays to those of the raw step sizes (`raw`) and of u (`u`)."""
-    of_D, of_bias = load(grad_D, 0), load(grad_bias, 0)
+    of_D, of_bias = spread(_ZERO), spread(_ZERO)
     for t in range(steps):
         u, grad, by_drive = load(tile.u, t * LANES), load(tile.grad, t * LANES), load(tile.by_drive, t * LANES)
         by_step = load(tile.by_exponent, t * LANES) + by_drive * u
@@ -262,8 +265,18 @@ def _through_steps(D: Array, tile: Tile, through_softplus: bool, grad_D: Array, 
         of_D, of_bias = of_D + grad * u, of_bias + by_step
         store(tile.raw, t * LANES, by_step)
         store(tile.u, t * LANES, by_drive * load(tile.delta, t * LANES) + grad * load(D, 0))
-    store(grad_D, 0, of_D)
-    store(grad_bias, 0, of_bias)
+    store(tile.by_D, 0, of_D)
+    store(tile.by_bias, 0, of_bias)
+
+
+@_compiled
+def _add(part: Array, whole: NDArray[np.float64]) -> None:
+    """Add a tile's sums to the sequence's, in float64, since a million steps may come together; clear the tile's."""
+    flat = whole.reshape(-1, LANES)
+    for r in range(len(flat)):
+        for j in range(LANES):
+            flat[r, j] += part[r, j]
+            part[r, j] = _ZERO
 
 
 @_compiled

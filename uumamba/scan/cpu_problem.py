@@ -16,7 +16,7 @@ from uumamba.scan.inputs import ScanInputs
 Array = NDArray[np.float32]
 LANES = 16
 """Channels in a block: as many as the widest vector registers hold."""
-TILE = 32
+TILE = 64
 """Steps in a tile: its states in the backward pass, LANES TILE n, fit the cache of a core."""
 
 
@@ -89,9 +89,9 @@ class Gradients(NamedTuple):
     z: Strided
     B: Array
     C: Array
-    A: Array
-    D: Array
-    bias: Array
+    A: NDArray[np.float64]
+    D: NDArray[np.float64]
+    bias: NDArray[np.float64]
 
 
 class Tile(NamedTuple):
@@ -99,7 +99,8 @@ class Tile(NamedTuple):
 
     One row for each step: `raw` and `delta` are the step sizes before and after softplus, `grad` the output's gradient,
     `by_drive` that of delta u, `by_exponent` that of delta through the decays. n rows for each step: the decays, the
-    states, preceded by the one before the tile, and the gradients of B and C before they are summed over the lanes.
+    states, preceded by the one before the tile, and the gradients of B and C before they are summed over the lanes. The
+    tile's shares of the gradients of A (n rows), of D and of the bias (one row).
     """
 
     raw: Array
@@ -113,6 +114,9 @@ class Tile(NamedTuple):
     history: Array
     by_B: Array
     by_C: Array
+    by_A: Array
+    by_D: Array
+    by_bias: Array
 
 
 def pack(inputs: ScanInputs) -> Problem:
