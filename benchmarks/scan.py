@@ -198,7 +198,8 @@ def _extra_memory(name: str, problem: Problem, device: torch.device) -> dict[str
 def _against_length(plan: Plan, names: Iterable[str], device: torch.device) -> dict[str, dict[str, Any]]:
     """Seconds at every length, and the slope of their logarithms: 1 is a cost in proportion to the length.
 
-    On a CPU one thread works, so that the cost is that of the work and not of starting threads.
+    On a CPU one thread works, and a backend is called several times in a row, so that the cost is that of the work, not
+    of starting threads or of code that another backend has driven from the caches.
     """
     result: dict[str, dict[str, Any]] = {}
     threads = torch.get_num_threads()
@@ -210,10 +211,9 @@ def _against_length(plan: Plan, names: Iterable[str], device: torch.device) -> d
             problem = replace(plan.shapes[0], length=length)
             going = [name for name in names if _predicted(seconds[name], length) <= plan.longest_seconds]
             with CONSOLE.status(f"{what} at length {length}"):
-                calls = {name: _CALLS[what](draw(problem, device=device), name) for name in going}
-                times = time_calls(calls, device, repeats=min(3, plan.repeats))
-            for name in going:
-                seconds[name][length] = times[name].median
+                for name in going:
+                    calls = {name: _CALLS[what](draw(problem, device=device), name)}
+                    seconds[name][length] = time_calls(calls, device, repeats=plan.repeats)[name].median
         result[what] = {
             name: {"lengths": list(points), "seconds": list(points.values()), "slope": _slope(points)}
             for name, points in seconds.items()
