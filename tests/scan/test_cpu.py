@@ -139,6 +139,26 @@ def test_says_where_it_cannot_run() -> None:
     assert cpu.why_not(CPU, torch.float32) is None
 
 
+def test_says_that_it_compiles_and_keeps_what_it_compiled(tmp_path: Path) -> None:
+    """The first scan on a machine says why it takes some seconds; the next process finds the loops on disk."""
+    script = "\n".join(
+        (
+            "import logging, torch; logging.basicConfig(level=logging.INFO, format='%(message)s')",
+            "from uumamba.scan import selective_scan",
+            "x = torch.ones(1, 2, 3)",
+            "selective_scan(x, x, -torch.ones(2, 2), torch.ones(1, 2, 3), torch.ones(1, 2, 3), backend='cpu')",
+        )
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stderr
+        for _ in range(2)
+    )
+    assert first == "selective scan: compiling scan for this processor, a few seconds, once\n"
+    assert second == ""
+
+
 def test_compiles_anew_where_nothing_can_be_kept() -> None:
     """Without a folder for compiled loops, as in a read-only container, they still run, and the log says so."""
     script = "\n".join(

@@ -9,12 +9,14 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from uumamba.core.log import log
 from uumamba.scan.cpu_problem import (
     TILE,
     Gradients,
@@ -144,8 +146,10 @@ class _Scan(torch.autograd.Function):
         )
 
 
-def _work(kernel: Callable[..., None], tasks: list[Task], *arguments: Any) -> None:
-    """Do all tasks, side by side on torch's number of threads if there are several."""
+def _work(kernel: Any, tasks: list[Task], *arguments: Any) -> None:
+    """Do all tasks by a kernel of numba's, side by side on torch's number of threads if there are several."""
+    if not kernel.signatures and not _is_kept(kernel):
+        log.info("selective scan: compiling %s for this processor, a few seconds, once", kernel.py_func.__name__)
     threads = min(torch.get_num_threads(), len(tasks))
 
     def work(task: Task) -> None:
@@ -157,6 +161,12 @@ def _work(kernel: Callable[..., None], tasks: list[Task], *arguments: Any) -> No
         return
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, tasks))
+
+
+def _is_kept(kernel: Any) -> bool:
+    """Whether numba has this kernel on disk, from an earlier run."""
+    folder = kernel.stats.cache_path
+    return folder is not None and any(Path(folder).glob(f"*.{kernel.py_func.__name__}-*.nbi"))
 
 
 def _carry(border: Tensor, decay: Tensor, entering: Tensor, order: range) -> None:
