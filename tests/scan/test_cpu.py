@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
+from numba.core.errors import LoweringError
 
 from tests.scan.drawn import draw, moved, results, worst_error
+from uumamba.core.errors import UumambaError
 from uumamba.scan import cpu, cpu_kernels, cpu_lanes, selective_scan
 from uumamba.scan.cpu_problem import LANES, TILE
 from uumamba.scan.inputs import ScanInputs
@@ -52,10 +55,11 @@ def test_functions_of_lanes(name: str, truth: Callable[[np.ndarray], np.ndarray]
 
     x = np.linspace(-40, 40, 4096, dtype=np.float32)
     x[-4:] = np.nan, np.inf, -np.inf, 0
+    x[:1].view(np.uint32)[:] = 0x7FC00001  # another NaN
     result = np.empty_like(x)
     apply(x, result)
-    np.testing.assert_allclose(result[:-4], truth(x[:-4].astype(np.float64)), rtol=3e-6)
-    assert np.isnan(result[-4])
+    np.testing.assert_allclose(result[1:-4], truth(x[1:-4].astype(np.float64)), rtol=3e-6)
+    assert np.isnan(result[[0, -4]]).all()
     assert result[-3] >= 1
     assert 0 <= result[-2] < 1e-37
     assert result[-1] == pytest.approx(truth(np.float64(0)))
@@ -130,6 +134,43 @@ def test_compiled_loops_follow_their_sources() -> None:
     sources = "".join((folder / name).read_text(encoding="utf-8") for name in ("cpu_lanes.py", "cpu_problem.py"))
     now = hashlib.sha256(sources.encode()).hexdigest()[:16]
     assert now == cpu_kernels.COMPILED_FROM, f"set COMPILED_FROM in {folder / 'cpu_kernels.py'} to {now!r}"
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(torch.enable_grad, 2), (torch.no_grad, 0), (torch.inference_mode, 0)])
+def test_keeps_states_for_a_backward_pass_alone(
+    mode: Callable[[], AbstractContextManager[None]], kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parameters want gradients in inference too; then nothing is kept."""
+    seen: list[int] = []
+    work = cpu._work
+    monkeypatch.setattr(
+        cpu,
+        "_work",
+        lambda *given: (seen.append(given[3].tiles.shape[3]), work(*given)),
+    )
+    with mode():
+        selective_scan(**moved(draw((1, 3, 2, TILE + 1, 0)), CPU, torch.float32), backend="cpu")
+    assert seen == [kept]
+
+
+def test_what_cannot_be_compiled_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba's own errors run over many lines and are no `RuntimeError`."""
+
+    def fail(*_: object) -> None:
+        raise LoweringError("no such instruction\nin a long story")
+
+    fail.signatures = [()]
+    monkeypatch.setattr(cpu_kernels, "scan", fail)
+    arguments = {name: tensor.detach() for name, tensor in moved(draw((1, 2, 2, 5, 0)), CPU, torch.float32).items()}
+    message = r"^selective scan: backend 'cpu' cannot be compiled here \(.*instruction\); pip install --upgrade numba$"
+    with pytest.raises(UumambaError, match=message):
+        selective_scan(**arguments, backend="cpu")
+
+
+def test_numba_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed is not enough: it may be too old for the numpy beside it."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert str(cpu.why_not(CPU, torch.float32)).startswith("numba cannot be imported (")
 
 
 def test_says_where_it_cannot_run() -> None:

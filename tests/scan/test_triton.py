@@ -1,12 +1,14 @@
 """The Triton backend beside its numbers: where it runs, its memory offsets, and real cards."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
 from tests.scan.drawn import draw, moved, results, where_it_runs, worst_error
+from uumamba.core.errors import UumambaError
 from uumamba.scan import selective_scan, triton
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -30,6 +32,31 @@ def test_every_run_gives_the_same_bits() -> None:
     arguments = moved(draw((1, 20, 4, 30, 0)), *where_it_runs("triton"))
     first, second = results(arguments, "triton"), results(arguments, "triton")
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+class _TooLarge:
+    """A kernel that does not start."""
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        def launch(*_: object, **__: object) -> None:
+            from triton.errors import TritonError
+
+            raise TritonError("out of resource:\n  shared memory")
+
+        return launch
+
+
+def test_what_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's own errors are no `RuntimeError` and run over several lines."""
+    arguments = moved(draw((1, 2, 2, 6, 0)), *where_it_runs("triton"))
+    from uumamba.scan import triton_scan
+
+    monkeypatch.setattr(triton_scan, "forward_kernel", _TooLarge())
+    message = (
+        r"backend 'triton' does not compile or start here \(out of resource: shared memory\); use backend 'chunked'"
+    )
+    with pytest.raises(UumambaError, match=message):
+        selective_scan(**arguments, backend="triton")
 
 
 def far_apart(tensor: Tensor, room: Tensor) -> Tensor:

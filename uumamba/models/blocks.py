@@ -128,10 +128,9 @@ def v2_stage(inputs: int, outputs: int, kernel: Sequence[int], blocks: int, stri
 
 
 def checkpointed(part: Callable[..., Tensor], *maps: Tensor, when: bool) -> Tensor:
-    """`part(*maps)`; `when` a gradient is wanted, its activations are not kept but computed again for the gradient.
+    """`part(*maps)`; with `when` the activations inside it are not kept, but computed again for the gradient.
 
-    This trades about a third more time for the memory of what lies inside the part (arXiv 1604.06174); every number
-    stays the same.
+    This trades time for memory (arXiv 1604.06174); every number stays the same.
     """
     if not (when and torch.is_grad_enabled()):
         return part(*maps)

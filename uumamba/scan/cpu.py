@@ -8,7 +8,7 @@ a state for every step exists; for the backward pass one state in `TILE` steps i
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from uumamba.core.errors import UumambaError
 from uumamba.core.log import log
 from uumamba.scan.cpu_problem import (
     TILE,
@@ -44,12 +45,17 @@ def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
         return "it runs on the CPU alone"
     if dtype != torch.float32:
         return f"it computes in torch.float32, not in {dtype}"
-    return None if find_spec("numba") else "numba is not installed (pip install numba)"
+    try:
+        import_module("numba")
+    except ImportError as error:
+        return f"numba cannot be imported ({error}); pip install --upgrade numba"
+    return None
 
 
 def run(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
     """Scan; gives the output (b, d, l) and the last state (b, d, n)."""
-    return _scan(*vars(inputs.raised()).values())
+    keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs.tensors().values())
+    return _scan(keep, *vars(inputs.raised()).values())
 
 
 def divide(problem: Problem, batch: int, length: int, threads: int) -> list[Task]:
@@ -73,8 +79,8 @@ class _Scan(torch.autograd.Function):
     """The whole operator with bias, softplus, D and gate; arguments are the fields of `ScanInputs` in their order."""
 
     @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-        """Scan; keeps a state for each tile if a gradient may be asked for."""
+    def forward(ctx: Any, keep: bool, *arguments: Any) -> tuple[Tensor, Tensor]:
+        """Scan; `keep` a state for each tile if there will be a backward pass, which cannot be seen from in here."""
         from uumamba.scan.cpu_kernels import scan
 
         inputs = ScanInputs(*arguments)
@@ -85,7 +91,7 @@ class _Scan(torch.autograd.Function):
         tasks = divide(problem, batch, length, threads)
         border = inputs.u.new_zeros(tasks[-1].chunk + 1, batch, *problem.A.shape)
         span = torch.zeros_like(border[..., 0, :])
-        tiles = math.ceil(length / TILE) if any(ctx.needs_input_grad) else 0
+        tiles = math.ceil(length / TILE) if keep else 0
         kept = border.new_empty(*border.shape[1:4], tiles, *border.shape[4:])
         decay = None
         if len(border) > 1:
@@ -134,6 +140,7 @@ class _Scan(torch.autograd.Function):
             _carry(border, decay, last, range(len(border) - 1, -1, -1))
         _work(gradients, tasks, problem, states, results)
         return (
+            None,
             u,
             delta,
             from_blocks(A.sum((0, 1)).float(), channels),
@@ -146,14 +153,23 @@ class _Scan(torch.autograd.Function):
         )
 
 
-def _work(kernel: Any, tasks: list[Task], *arguments: Any) -> None:
+def _work(kernel: Any, tasks: list[Task], problem: Problem, *results: Any) -> None:
     """Do all tasks by a kernel of numba's, side by side on torch's number of threads if there are several."""
+    from numba.core.errors import NumbaError
+
     if not kernel.signatures and not _is_kept(kernel):
         log.info("selective scan: compiling %s for this processor, a few seconds, once", kernel.py_func.__name__)
     threads = min(torch.get_num_threads(), len(tasks))
 
     def work(task: Task) -> None:
-        kernel(arguments[0], task, *arguments[1:])
+        """One task; a failure to compile ends in one line."""
+        try:
+            kernel(problem, task, *results)
+        except NumbaError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UumambaError(
+                f"selective scan: backend 'cpu' cannot be compiled here ({reason}); pip install --upgrade numba"
+            ) from error
 
     if threads == 1:
         for task in tasks:

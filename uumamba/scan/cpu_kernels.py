@@ -20,7 +20,7 @@ from uumamba.core.log import log
 from uumamba.scan.cpu_lanes import exp2, load, sigmoid, softplus, spread, store, total, transpose
 from uumamba.scan.cpu_problem import LANES, TILE, Array, Gradients, Problem, States, Strided, Task, Tile
 
-COMPILED_FROM = "6f5d98fb3715737b"
+COMPILED_FROM = "dceff3c153ce3b67"
 Function = TypeVar("Function", bound=Callable[..., Any])
 Place = tuple[int, int, int, int]
 _ZERO, _LN_2 = np.float32(0), np.float32(0.6931471805599453)

@@ -78,14 +78,16 @@ def _spread(builder: Any, value: Any) -> Any:
 
 def _exp2_of(builder: Any, x: Any) -> Any:
     """Split x into a whole number, which goes into the exponent's bits, and a rest, for which a polynomial is good."""
-    # With these comparisons a NaN is neither too low nor too high.
+    given = x
     x = builder.select(builder.fcmp_ordered("<", x, _constant(_LOWEST)), _constant(_LOWEST), x)
     x = builder.select(builder.fcmp_ordered(">", x, _constant(_HIGHEST)), _constant(_HIGHEST), x)
     shifted = builder.fadd(x, _constant(_ROUNDER))
     rest = builder.fsub(x, builder.fsub(shifted, _constant(_ROUNDER)))
     mantissa = _polynomial(builder, rest, _EXP2)
     exponent = builder.shl(builder.bitcast(shifted, _WHOLE), _whole(_MANTISSA_BITS))
-    return builder.bitcast(builder.add(builder.bitcast(mantissa, _WHOLE), exponent), _FLOATS)
+    result = builder.bitcast(builder.add(builder.bitcast(mantissa, _WHOLE), exponent), _FLOATS)
+    # The bits of a NaN may have become those of a number.
+    return builder.select(builder.fcmp_unordered("uno", given, given), given, result)
 
 
 def _softplus_of(builder: Any, x: Any) -> Any:

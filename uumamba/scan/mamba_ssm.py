@@ -1,7 +1,7 @@
 """The selective scan by the published CUDA kernel, where mamba_ssm is installed with it.
 
 It computes in float32, runs one block of threads per batch element and channel, and has no gradient of the last state.
-This file was written from mamba_ssm 2.3's source and has not been run: there was no machine with the kernel.
+Written from mamba_ssm 2.3's source; it has not been run with the real kernel yet.
 """
 
 from functools import reduce
@@ -13,6 +13,9 @@ from torch import Tensor
 from uumamba.core.errors import InputError
 from uumamba.scan.barred import without_gradient
 from uumamba.scan.inputs import ScanInputs
+
+INSTALL = "MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-build-isolation mamba-ssm"
+"""Builds the kernel, which needs a CUDA compiler."""
 
 _MOST_STATES = 256
 # The kernel's offsets are 32-bit numbers.
@@ -26,10 +29,8 @@ def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
     if dtype != torch.float32:
         return f"its state is torch.float32, got {dtype}"
     if find_spec("mamba_ssm") is None or find_spec("selective_scan_cuda") is None:
-        return (
-            "mamba_ssm is not installed with its compiled selective_scan_cuda, which a plain install leaves out; "
-            "MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-build-isolation mamba-ssm"
-        )
+        missing = "mamba_ssm is not installed with its compiled selective_scan_cuda, which a plain install leaves out"
+        return f"{missing}; {INSTALL}"
     return None
 
 

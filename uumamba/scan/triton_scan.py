@@ -24,7 +24,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from triton.errors import TritonError
 
+from uumamba.core.errors import UumambaError
 from uumamba.scan.triton_backward import backward_kernel, sweep_kernel
 from uumamba.scan.triton_forward import carry_kernel, forward_kernel
 
@@ -67,7 +69,13 @@ class _Sizes:
         sizes = (self.groups, self.per_group, self.states, self.length, *chunks)
         limits = {} if torch.version.hip else {"maxnreg": _REGISTERS}
         # Fused multiply and add is the default, or not, by Triton's version.
-        kernel[grid](*arguments, sizes, **constants, **self.blocks, **limits, num_warps=1, enable_fp_fusion=True)
+        try:
+            kernel[grid](*arguments, sizes, **constants, **self.blocks, **limits, num_warps=1, enable_fp_fusion=True)
+        except TritonError as error:
+            reason = " ".join(str(error).split())
+            raise UumambaError(
+                f"selective scan: backend 'triton' does not compile or start here ({reason}); use backend 'chunked'"
+            ) from error
 
 
 def _sizes(u: Tensor, B: Tensor) -> _Sizes:

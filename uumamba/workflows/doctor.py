@@ -1,24 +1,24 @@
 """uumamba doctor: what this machine can run, and how fast."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 
 from uumamba.core.console import make_console
 from uumamba.core.errors import UumambaError
+from uumamba.scan.mamba_ssm import INSTALL
 from uumamba.scan.probe import Probe
 from uumamba.workflows.doctor_screen import show
 from uumamba.workflows.examination import DeviceFacts, Facts, examine
 
 # Backends that need a package which a plain install does not bring: the kind of device, the package, and the way.
 _OPTIONAL = {
-    "cpu": ("cpu", "numba", "pip install numba: a compiled scan, many times faster on a CPU"),
     "triton": ("cuda", "triton", "pip install triton: the fast scan on a GPU (Linux)"),
     "mamba_ssm": (
         "cuda",
         "mamba-ssm",
-        "MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-build-isolation 'uumamba[mamba]': the published kernel, for "
-        "comparison; it is compiled, which needs nvcc",
+        f"{INSTALL}: the published kernel, for comparison; it is compiled, which needs nvcc",
     ),
 }
 
@@ -47,7 +47,7 @@ def doctor(*, as_json: bool) -> None:
 def problems(facts: Facts) -> Iterator[str]:
     """What is needed and does not work, a line each."""
     for requirement in facts.unmet or ():
-        yield f"{requirement}: pip install 'uumamba' again, in an environment of its own"
+        yield f"{requirement}: install uumamba again, in an environment of its own"
     for device in facts.devices:
         if device.network_problem:
             yield f"a network does not train on {device.device}: {device.network_problem}"
@@ -75,8 +75,10 @@ def advice(facts: Facts) -> Iterator[str]:
             here = kind == device.device.split(":")[0]
             if here and scan.status == "unavailable" and facts.packages.get(package) is None:
                 yield way
-    if facts.threads < facts.cores:
-        yield f"torch uses {facts.threads} of {facts.cores} cores: unset OMP_NUM_THREADS, or set hardware.threads"
+    # Without these variables torch takes what it finds best: of two threads of a core, one.
+    limits = [name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ]
+    if limits and facts.threads < facts.cores:
+        yield f"torch uses {facts.threads} of {facts.cores} cores: unset {limits[0]}, or set hardware.threads"
     if facts.load is not None and facts.load > facts.cores * _BUSY:
         yield f"the machine was busy (load {facts.load:.1f} on {facts.cores} cores), so the speeds here are too low"
     if facts.unmet is None:

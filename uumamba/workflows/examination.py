@@ -128,21 +128,27 @@ def _examine_device(device: torch.device) -> DeviceFacts:
     for name in BACKENDS if not device.index else ():
         with CONSOLE.status(f"scan backend {name} on {device}"):
             scans.append(probe_backend(name, device))
-    if device.type == "cuda":
-        model = torch.cuda.get_device_name(device)
-        free, total = torch.cuda.mem_get_info(device)
-        memory = {"total": round(total / 1e9, 2), "available": round(free / 1e9, 2), "limit": None}
-    else:
-        model, memory = processor(), memory_gb()
+    try:
+        model, memory, bf16 = *_model_and_memory(device), computes_in_bf16(device)
+    except FAILURES as error:  # a card that is taken by others, or broken
+        model, memory, bf16 = failure(error), dict.fromkeys(("total", "available", "limit")), False
     return DeviceFacts(
         device=str(device),
         model=model,
         memory_gb=memory,
-        bf16=computes_in_bf16(device),
+        bf16=bf16,
         auto=resolve_backend("auto", device=device),
         network_problem=_network_problem(device),
         scans=tuple(scans),
     )
+
+
+def _model_and_memory(device: torch.device) -> tuple[str, dict[str, float | None]]:
+    if device.type != "cuda":
+        return processor(), memory_gb()
+    free, total = torch.cuda.mem_get_info(device)
+    memory = {"total": round(total / 1e9, 2), "available": round(free / 1e9, 2), "limit": None}
+    return torch.cuda.get_device_name(device), memory
 
 
 def _network_problem(device: torch.device) -> str | None:
