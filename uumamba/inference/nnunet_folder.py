@@ -105,7 +105,7 @@ def _require_finite(state: Mapping[str, Tensor], path: Path) -> None:
         another = "another checkpoint with --checkpoint NAME" if path.name == _BEST else f"--checkpoint {_BEST}"
         raise InputError(
             f"{path}: weights must be finite, {len(broken)} tensors hold NaN or infinity: "
-            f"{', '.join(broken[:_SHOWN])}{more}; the training broke down, take {another}"
+            f"{', '.join(broken[:_SHOWN])}{more}; take {another}"
         )
 
 
