@@ -141,3 +141,88 @@ def test_an_axis_that_is_named_twice() -> None:
 def test_more_channels_than_the_plans_know() -> None:
     with pytest.raises(InputError, match="normalization_schemes has 1 entries, must have 2"):
         read(flat_plans(3), channels=("MRI", "T2"))
+
+
+@pytest.mark.parametrize("parent", [["3d_fullres"], 3, {"name": "3d_fullres"}])
+def test_a_parent_that_is_no_name(parent: object) -> None:
+    plans = flat_plans(3)
+    plans["configurations"]["heir"] = {"inherits_from": parent}
+    message = (
+        r"plans\.json: configuration heir: inherits_from must be a configuration's name, got .*; there are 3d_full"
+    )
+    with pytest.raises(InputError, match=message):
+        read(plans, "heir")
+
+
+def test_very_many_heirs() -> None:
+    plans = flat_plans(3)
+    plans["configurations"] |= {f"{i}": {"inherits_from": f"{i - 1}" if i else "3d_fullres"} for i in range(2000)}
+    assert read(plans, "1999") == read(flat_plans(3))
+
+
+@pytest.mark.parametrize("keys", [("1",), ("MRI",), ("0", "1"), ()])
+def test_statistics_that_are_not_numbered_from_0(keys: tuple[str, ...]) -> None:
+    plans = flat_plans(3)
+    statistics = plans["foreground_intensity_properties_per_channel"]["0"]
+    plans["foreground_intensity_properties_per_channel"] = dict.fromkeys(keys, statistics)
+    listed = ", ".join(keys) or "none"
+    with pytest.raises(InputError, match=f"per_channel must have the keys 0, got {listed}; take plans"):
+        read(plans)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("spacing", [5.0, 0, 1.5], r"spacing\.1 is 0: Input should be greater than 0; such a model"),
+        ("spacing", [5.0, 1.5, -1], r"spacing\.2 is -1: Input should be greater than 0"),
+        ("median_image_size_in_voxels", [4, 0, 18], r"median_image_size_in_voxels\.1 is 0: Input should be greater"),
+        ("batch_size", 0, "batch_size is 0: Input should be greater than 0"),
+        ("patch_size", [4, -16, 16], r"patch_size\.1 is -16: Input should be greater than 0"),
+        ("pool_op_kernel_sizes", [[1, 1, 1], [0, 2, 2], [2, 2, 2]], r"pool_op_kernel_sizes\.1\.0 is 0: Input should"),
+        ("conv_kernel_sizes", [[1, 3, 3], [3, 3, 3], [3, 3, 0]], r"conv_kernel_sizes\.2\.2 is 0: Input should"),
+        ("UNet_base_num_features", 0, "UNet_base_num_features is 0: Input should"),
+        ("unet_max_num_features", 0, "unet_max_num_features is 0: Input should"),
+        ("n_conv_per_stage_encoder", [1, 0, 1], r"n_conv_per_stage_encoder\.1 is 0: Input should"),
+        ("n_conv_per_stage_decoder", [1, 0], r"n_conv_per_stage_decoder\.1 is 0: Input should"),
+    ],
+)
+def test_sizes_that_are_not_positive(key: str, value: Any, message: str) -> None:
+    plans = flat_plans(3)
+    plans["configurations"]["3d_fullres"][key] = value
+    with pytest.raises(InputError, match=r"plans\.json: configuration 3d_fullres: " + message):
+        read(plans)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("features_per_stage", [4, 0, 8]),
+        ("kernel_sizes", [[1, 3, 3], [3, 0, 3], [3, 3, 3]]),
+        ("strides", [[1, 1, 1], [1, 0, 2], [2, 2, 2]]),
+        ("n_conv_per_stage", [1, 0, 1]),
+        ("n_conv_per_stage_decoder", [1, 0]),
+    ],
+)
+def test_sizes_of_an_architecture_that_are_not_positive(key: str, value: Any) -> None:
+    plans = nested_plans(3)
+    plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"][key] = value
+    with pytest.raises(
+        InputError, match=rf"architecture\.arch_kwargs\.{key}\.1.* is 0: Input should be greater than 0"
+    ):
+        read(plans)
+
+
+@pytest.mark.parametrize("key", ["original_median_spacing_after_transp", "original_median_shape_after_transp"])
+def test_sizes_of_the_data_set_that_are_not_positive(key: str) -> None:
+    with pytest.raises(InputError, match=rf"plans\.json: {key}\.0 is 0: Input should be greater than 0"):
+        read(flat_plans(3) | {key: [0, 1, 1]})
+
+
+def test_a_patch_that_the_strides_do_not_divide() -> None:
+    plans = flat_plans(3)
+    plans["configurations"]["3d_fullres"]["patch_size"] = [4, 16, 18]
+    message = (
+        r"3d_fullres: patch_size must be multiples of \[2, 4, 4\], which .* got \[4, 16, 18\]; take the plans that"
+    )
+    with pytest.raises(InputError, match=message):
+        read(plans)

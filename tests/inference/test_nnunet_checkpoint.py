@@ -154,3 +154,40 @@ def test_mirrored_axes_that_are_none(path: Path, axes: object) -> None:
     torch.save(checkpoint(inference_allowed_mirroring_axes=axes), path)
     with pytest.raises(InputError, match=r"inference_allowed_mirroring_axes must be numbers of axes, got .*; give a"):
         read_nnunet_checkpoint(path)
+
+
+SELF_CONTAINING: list[Any] = []
+SELF_CONTAINING.append(SELF_CONTAINING)
+
+
+@pytest.mark.parametrize(
+    "plans", [{("a", "b"): 1}, SELF_CONTAINING, {"self": SELF_CONTAINING}], ids=["key", "list", "deep list"]
+)
+def test_arguments_that_json_cannot_hold(path: Path, plans: Any) -> None:
+    torch.save(checkpoint(init_args={"configuration": "2d", "plans": plans}), path)
+    message = (
+        r"checkpoint_final\.pth: init_args must be what JSON can hold, got other content \(.*\); give a checkpoint"
+    )
+    with pytest.raises(InputError, match=message):
+        read_nnunet_checkpoint(path)
+
+
+@pytest.mark.parametrize("key", ["current_epoch", "inference_allowed_mirroring_axes"])
+def test_other_values_that_json_cannot_hold(path: Path, key: str) -> None:
+    torch.save(checkpoint(**{key: SELF_CONTAINING}), path)
+    with pytest.raises(InputError, match=f"{key} must be what JSON can hold"):
+        read_nnunet_checkpoint(path)
+
+
+def test_arguments_that_are_nested_too_deeply(path: Path, tmp_path: Path) -> None:
+    torch.save(checkpoint(init_args={"configuration": "2d", "plans": "DEEP"}), tmp_path / "new.pth")
+    depth, mark = 100_000, b"X\x04\x00\x00\x00DEEP"
+    with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(path, "w") as deep:
+        for name in new.namelist():
+            content = new.read(name)
+            if name.endswith("data.pkl"):
+                assert content.count(mark) == 1
+                content = content.replace(mark, b"]" * depth + b"a" * (depth - 1))
+            deep.writestr(name.replace("new/", "checkpoint_final/"), content)
+    with pytest.raises(InputError, match="init_args must be what JSON can hold"):
+        read_nnunet_checkpoint(path)

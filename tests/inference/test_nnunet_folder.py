@@ -245,3 +245,48 @@ def test_a_fold_that_is_not_there(tmp_path: Path) -> None:
     folder = write_model_folder(tmp_path, ENCODER, 2, folds=("0", "2"))
     with pytest.raises(InputError, match=r"fold_1/checkpoint_final\.pth: no such file; folds with a .*: 0, 2"):
         read_fold(folder, "1", CHECKPOINT)
+
+
+@pytest.mark.parametrize("checkpoint", ["**.pth", "checkpoint_?est.pth", "[a-z].pth", "a/b.pth", "a\\b.pth", "", ".."])
+def test_a_checkpoint_that_is_no_bare_name(checkpoint: str, tmp_path: Path) -> None:
+    folder = write_model_folder(tmp_path, ENCODER, 2)
+    message = r"must be the name of a file in each fold, without folders and without any of \*\?\[\]; give one such as"
+    with pytest.raises(InputError, match="--checkpoint .*" + message):
+        find_folds(folder, checkpoint)
+    with pytest.raises(InputError, match=message):
+        read_fold(folder, "0", checkpoint)
+
+
+@pytest.mark.parametrize("fold", ["0/../fold_1", "-1", "", "best", "٣", "0 "])
+def test_a_fold_that_is_no_number(fold: str, tmp_path: Path) -> None:
+    folder = write_model_folder(tmp_path, ENCODER, 2, folds=("0", "1"))
+    with pytest.raises(InputError, match=f"--fold {fold}: must be a number .* or all; leave it out to take every fold"):
+        read_fold(folder, fold, CHECKPOINT)
+
+
+def test_other_folders_are_no_folds(tmp_path: Path) -> None:
+    folder = write_model_folder(tmp_path, ENCODER, 2, folds=("0", "old", "٣"))
+    (folder / "fold_1" / CHECKPOINT).mkdir(parents=True)
+    assert find_folds(folder, CHECKPOINT) == ("0",)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(value: float, tmp_path: Path) -> None:
+    state = {name: tensor.clone() for name, tensor in published_state(small_network(ENCODER, 2)).items()}
+    state["decoder.seg_layers.1.bias"][0] = value
+    folder = write_model_folder(tmp_path, ENCODER, 2, network_weights=state)
+    message = (
+        r"fold_0/checkpoint_final\.pth: weights must be finite, 1 tensors hold NaN or infinity: decoder\.seg_layers"
+    )
+    with pytest.raises(InputError, match=message + r"\.1\.bias; take --checkpoint checkpoint_best\.pth"):
+        read_fold(folder, "0", CHECKPOINT)
+    (folder / "fold_0" / CHECKPOINT).rename(folder / "fold_0" / "checkpoint_best.pth")
+    with pytest.raises(InputError, match="take another checkpoint with --checkpoint NAME"):
+        read_fold(folder, "0", "checkpoint_best.pth")
+
+
+def test_weights_too_large_for_single_precision_are_not_finite(tmp_path: Path) -> None:
+    state = {name: 1e300 * tensor.double() for name, tensor in published_state(small_network(ENCODER, 2)).items()}
+    folder = write_model_folder(tmp_path, ENCODER, 2, network_weights=state)
+    with pytest.raises(InputError, match=r"tensors hold NaN or infinity: .*, .*, .* and \d+ more; take "):
+        read_fold(folder, "0", CHECKPOINT)

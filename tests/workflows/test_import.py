@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from tests.fakes.nnunet_folder import small_network, write_model_folder
+from tests.fakes.nnunet_folder import checkpoint_of, small_network, write_model_folder
 from tests.fakes.program import uumamba
 from tests.fakes.scan import scan
 from uumamba.imaging.files import read_label_map, write_image
@@ -91,4 +92,34 @@ def test_nothing_is_written_unless_every_fold_is_good(tmp_path: Path, capsys: py
     (folder / "fold_1" / "checkpoint_final.pth").write_bytes(b"broken")
     assert uumamba("import", folder, "-o", tmp_path / "m.safetensors") == 2
     assert "fold_1/checkpoint_final.pth: not a readable checkpoint" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name}
+
+
+@pytest.mark.parametrize("folds", [("0",), ("0", "1")])
+def test_weights_that_are_not_finite(
+    folds: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, network = write_model_folder(tmp_path, ENCODER, 2, folds=folds), small_network(ENCODER, 2)
+    with torch.no_grad():
+        network.decoder.seg_layers[1].bias[0] = float("nan")
+    torch.save(checkpoint_of(network, 2), folder / f"fold_{folds[-1]}" / "checkpoint_final.pth")
+    assert uumamba("import", folder, "-o", tmp_path / "m.safetensors") == 2
+    said = capsys.readouterr().err
+    assert f"fold_{folds[-1]}/checkpoint_final.pth: weights must be finite" in said
+    assert "decoder.seg_layers.1.bias" in said
+    assert "take --checkpoint checkpoint_best.pth" in said
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name}
+
+
+def test_a_fold_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    folder = write_model_folder(tmp_path, ENCODER, 2, folds=("0", "1"))
+    assert uumamba("import", folder, "-o", tmp_path / "m", "--fold", "0", "--fold", "0") == 0
+    assert read_bundle(tmp_path / "m").description.training.fold == 0
+
+
+@pytest.mark.parametrize("option", [("--checkpoint", "**.pth"), ("--fold", "0/../fold_1")], ids=" ".join)
+def test_names_that_lead_elsewhere(option: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_model_folder(tmp_path, ENCODER, 2, folds=("0", "1"))
+    assert uumamba("import", folder, "-o", tmp_path / "m", *option) == 2
+    assert f"{' '.join(option)}: must be " in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {folder.name}

@@ -6,7 +6,7 @@ nnU-Net's axes count (z, y, x), ours (x, y, z). What our preprocessing would do 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
@@ -60,11 +60,11 @@ class _Configurations(_Read):
 
 class _Configuration(_Read):
     preprocessor_name: Literal["DefaultPreprocessor"]
-    batch_size: int
+    batch_size: PositiveInt
     batch_dice: bool
-    patch_size: tuple[int, ...]
-    spacing: tuple[float, ...]
-    median_image_size_in_voxels: tuple[float, ...]
+    patch_size: tuple[PositiveInt, ...]
+    spacing: tuple[PositiveFloat, ...]
+    median_image_size_in_voxels: tuple[PositiveFloat, ...]
     normalization_schemes: tuple[Literal["ZScoreNormalization", "CTNormalization", "NoNormalization"], ...]
     use_mask_for_norm: tuple[bool, ...]
     resampling_fn_data: Literal["resample_data_or_seg_to_shape"]
@@ -76,11 +76,13 @@ class _Configuration(_Read):
 
 
 class _Architecture(_Read):
-    features_per_stage: tuple[int, ...]
-    kernel_sizes: tuple[tuple[int, ...], ...]
-    strides: tuple[tuple[int, ...], ...]
-    n_conv_per_stage: tuple[int, ...] = Field(validation_alias=AliasChoices("n_conv_per_stage", "n_blocks_per_stage"))
-    n_conv_per_stage_decoder: tuple[int, ...]
+    features_per_stage: tuple[PositiveInt, ...]
+    kernel_sizes: tuple[tuple[PositiveInt, ...], ...]
+    strides: tuple[tuple[PositiveInt, ...], ...]
+    n_conv_per_stage: tuple[PositiveInt, ...] = Field(
+        validation_alias=AliasChoices("n_conv_per_stage", "n_blocks_per_stage")
+    )
+    n_conv_per_stage_decoder: tuple[PositiveInt, ...]
 
 
 class _ArchitectureArguments(_Read):
@@ -94,12 +96,12 @@ class _NestedArchitecture(_Read):
 class _FlatArchitecture(_Read):
     """The same before plans had an `architecture`, as U-Mamba and UU-Mamba leave them."""
 
-    UNet_base_num_features: int
-    unet_max_num_features: int
-    conv_kernel_sizes: tuple[tuple[int, ...], ...]
-    pool_op_kernel_sizes: tuple[tuple[int, ...], ...]
-    n_conv_per_stage_encoder: tuple[int, ...]
-    n_conv_per_stage_decoder: tuple[int, ...]
+    UNet_base_num_features: PositiveInt
+    unet_max_num_features: PositiveInt
+    conv_kernel_sizes: tuple[tuple[PositiveInt, ...], ...]
+    pool_op_kernel_sizes: tuple[tuple[PositiveInt, ...], ...]
+    n_conv_per_stage_encoder: tuple[PositiveInt, ...]
+    n_conv_per_stage_decoder: tuple[PositiveInt, ...]
 
 
 class _Plans(_Read):
@@ -107,8 +109,8 @@ class _Plans(_Read):
     image_reader_writer: Literal["SimpleITKIO", "NibabelIO"]
     label_manager: Literal["LabelManager"] = "LabelManager"
     transpose_forward: tuple[Literal[0, 1, 2], Literal[0, 1, 2], Literal[0, 1, 2]]
-    original_median_spacing_after_transp: tuple[float, float, float]
-    original_median_shape_after_transp: tuple[float, float, float]
+    original_median_spacing_after_transp: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    original_median_shape_after_transp: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
     statistics: dict[str, IntensityStatistics] = Field(
         validation_alias=AliasChoices(
             "foreground_intensity_properties_per_channel", "foreground_intensity_properties_by_modality"
@@ -132,8 +134,8 @@ def read_nnunet_plan(
         if found.get(key):
             raise InputError(f"{place}: {key} is {found[key]!r}; a stage of a cascade cannot be imported")
     whole, settings = _validated(_Plans, plans, where), _validated(_Configuration, found, place)
-    architecture = _architecture(found, place)
     _require_entries(whole, settings, channels, place)
+    topology = _topology(settings, _architecture(found, place), place)
     leading = 3 - len(settings.spacing)
     shape = (*whole.original_median_shape_after_transp[:leading], *settings.median_image_size_in_voxels)
     return Plan.model_validate(
@@ -158,14 +160,7 @@ def read_nnunet_plan(
             "median_shape": [round(size) for size in shape],
             "batch_size": settings.batch_size,
             "batch_dice": settings.batch_dice,
-            "topology": Topology(
-                patch_size=settings.patch_size,
-                features=architecture.features_per_stage,
-                kernels=architecture.kernel_sizes,
-                strides=architecture.strides,
-                blocks_encoder=architecture.n_conv_per_stage,
-                blocks_decoder=architecture.n_conv_per_stage_decoder,
-            ),
+            "topology": topology,
         }
     )
 
@@ -175,17 +170,25 @@ def has_flat_keys(plans: Mapping[str, Any]) -> bool:
     return not any("architecture" in configuration for configuration in plans["configurations"].values())
 
 
-def _resolve(
-    configurations: Mapping[str, Mapping[str, Any]], name: str, where: str, heirs: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def _resolve(configurations: Mapping[str, Mapping[str, Any]], name: str, where: str) -> dict[str, Any]:
     """A configuration with the keys of those that it inherits from; its own keys win."""
-    if name in heirs:
-        raise InputError(f"{where}: configurations {', '.join(heirs)} inherit from each other in a circle")
-    if name not in configurations:
-        raise InputError(f"{where}: no configuration {name!r}; there are {', '.join(configurations)}")
-    own = configurations[name]
-    parent = own.get("inherits_from")
-    return dict(own) if parent is None else _resolve(configurations, parent, where, (*heirs, name)) | dict(own)
+    heirs: list[str] = []
+    found: dict[str, Any] = {}
+    parent: Any = name
+    while parent is not None:
+        if not isinstance(parent, str):
+            raise InputError(
+                f"{where}: configuration {heirs[-1]}: inherits_from must be a configuration's name, got {parent!r}; "
+                f"there are {', '.join(configurations)}"
+            )
+        if parent in heirs:
+            raise InputError(f"{where}: configurations {', '.join(heirs)} inherit from each other in a circle")
+        if parent not in configurations:
+            raise InputError(f"{where}: no configuration {parent!r}; there are {', '.join(configurations)}")
+        heirs.append(parent)
+        found = {**configurations[parent], **found}
+        parent = configurations[parent].get("inherits_from")
+    return found
 
 
 def _architecture(found: Mapping[str, Any], place: str) -> _Architecture:
@@ -205,15 +208,32 @@ def _architecture(found: Mapping[str, Any], place: str) -> _Architecture:
     )
 
 
+def _topology(settings: _Configuration, architecture: _Architecture, place: str) -> Topology:
+    """The network's sizes; all the strides together must divide the patch."""
+    topology = Topology(
+        patch_size=settings.patch_size,
+        features=architecture.features_per_stage,
+        kernels=architecture.kernel_sizes,
+        strides=architecture.strides,
+        blocks_encoder=architecture.n_conv_per_stage,
+        blocks_decoder=architecture.n_conv_per_stage_decoder,
+    )
+    if any(size % stride for size, stride in zip(topology.patch_size, topology.total_stride, strict=True)):
+        raise InputError(
+            f"{place}: patch_size must be multiples of {list(topology.total_stride)}, which the strides multiply to, "
+            f"got {list(topology.patch_size)}; take the plans that the network was trained with"
+        )
+    return topology
+
+
 def _require_entries(whole: _Plans, settings: _Configuration, channels: Sequence[str], place: str) -> None:
-    """Lists must have one entry per axis or per channel."""
+    """Lists must have one entry per axis or per channel, and the channels' statistics must be numbered from 0."""
     axes = len(settings.patch_size)
     lengths = {
         "spacing": (len(settings.spacing), axes),
         "median_image_size_in_voxels": (len(settings.median_image_size_in_voxels), axes),
         "normalization_schemes": (len(settings.normalization_schemes), len(channels)),
         "use_mask_for_norm": (len(settings.use_mask_for_norm), len(channels)),
-        "foreground_intensity_properties_per_channel": (len(whole.statistics), len(channels)),
         "transpose_forward without repeats": (len(set(whole.transpose_forward)), 3),
     }
     for key, (found, expected) in lengths.items():
@@ -222,6 +242,12 @@ def _require_entries(whole: _Plans, settings: _Configuration, channels: Sequence
                 f"{place}: {key} has {found} entries, must have {expected} ({axes} axes of the patch, {len(channels)} "
                 "channels); take plans.json and dataset.json of one training"
             )
+    numbers = [str(number) for number in range(len(channels))]
+    if whole.statistics.keys() != set(numbers):
+        raise InputError(
+            f"{place}: foreground_intensity_properties_per_channel must have the keys {', '.join(numbers)}, got "
+            f"{', '.join(whole.statistics) or 'none'}; take plans.json and dataset.json of one training"
+        )
 
 
 def _validated(model: type[_AnyRead], content: Mapping[str, Any], place: str) -> _AnyRead:

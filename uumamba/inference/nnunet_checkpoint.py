@@ -31,6 +31,7 @@ ALLOWED: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 """All that a checkpoint may call beside torch's own list: what makes numpy's numbers, by its names in numpy 1 and 2."""
 
 _BROKEN = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, struct.error)
+_MIRRORED = "inference_allowed_mirroring_axes"
 _WRAPPERS = ("_orig_mod.", "module.")
 
 
@@ -67,12 +68,11 @@ def read_nnunet_checkpoint(path: Path) -> NnunetCheckpoint:
         raise InputError(f"{path}: no network_weights and init_args in it; give a checkpoint that nnU-Net 2 wrote")
     if not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items()):
         raise InputError(f"{path}: network_weights must be tensors by name; give a checkpoint that nnU-Net 2 wrote")
-    arguments, epoch = _plain(arguments), _plain(content.get("current_epoch"))
-    mirrored = _plain(content.get("inference_allowed_mirroring_axes")) or []
+    arguments, epoch = _plain(arguments, path, "init_args"), _plain(content.get("current_epoch"), path, "current_epoch")
+    mirrored = _plain(content.get(_MIRRORED), path, _MIRRORED) or []
     if not isinstance(mirrored, list) or not all(type(axis) is int for axis in mirrored):
         raise InputError(
-            f"{path}: inference_allowed_mirroring_axes must be numbers of axes, got {mirrored!r}; give a checkpoint "
-            "that nnU-Net 2 wrote"
+            f"{path}: {_MIRRORED} must be numbers of axes, got {mirrored!r}; give a checkpoint that nnU-Net 2 wrote"
         )
     return NnunetCheckpoint(
         path=path,
@@ -114,11 +114,17 @@ def _unwrapped(name: str) -> str:
     return name
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, path: Path, key: str) -> Any:
     """`value` with what JSON would make of it: numbers, strings, lists, objects; anything else as its text."""
-    return json.loads(
-        json.dumps(value, default=lambda other: other.item() if isinstance(other, np.generic) else str(other))
-    )
+    try:
+        return json.loads(
+            json.dumps(value, default=lambda other: other.item() if isinstance(other, np.generic) else str(other))
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: {key} must be what JSON can hold, got other content ({error}); give a checkpoint that nnU-Net 2 "
+            "wrote"
+        ) from None
 
 
 def _object(value: Any) -> dict[str, Any] | None:

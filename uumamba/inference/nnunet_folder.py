@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from uumamba.core.errors import InputError
@@ -18,6 +19,10 @@ from uumamba.inference.nnunet_checkpoint import NnunetCheckpoint, read_nnunet_ch
 from uumamba.models.official import OfficialNetwork, identify_official, network_from_official
 from uumamba.models.umamba import UMambaSettings
 
+_FOLD = re.compile(r"all|[0-9]+")
+_CHECKPOINT = re.compile(r"(?!\.{1,2}\Z)[^/\\*?\[\]]+")
+_BEST = "checkpoint_best.pth"
+_SHOWN = 3
 _KIND_IN_NAME = re.compile(r"umamba_?(enc|bot)", re.IGNORECASE)
 
 
@@ -26,12 +31,13 @@ def find_folds(folder: Path, checkpoint: str) -> tuple[str, ...]:
 
     Raises `InputError` that names the checkpoints that there are, if there is none of this name.
     """
+    _require_checkpoint_name(checkpoint)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a model folder of nnU-Net, which holds fold_0 and the like")
-    found = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{checkpoint}")]
-    numbered = tuple(sorted((fold for fold in found if fold.isdecimal()), key=int))
-    if numbered or "all" in found:
-        return numbered or ("all",)
+    names = [path.name.removeprefix("fold_") for path in folder.glob("fold_*") if (path / checkpoint).is_file()]
+    found = [name for name in names if _FOLD.fullmatch(name)]
+    if found:
+        return tuple(sorted((fold for fold in found if fold != "all"), key=int)) or ("all",)
     others = ", ".join(sorted(str(path.relative_to(folder)) for path in folder.glob("fold_*/*.pth"))) or "none"
     raise InputError(
         f"{folder}: no {checkpoint} in a fold_* of it; checkpoints there: {others}; choose one with --checkpoint NAME, "
@@ -43,8 +49,12 @@ def read_fold(folder: Path, fold: str, checkpoint: str) -> tuple[BundleDescripti
     """Description and weights, under our names, of one fold's network.
 
     plans.json and dataset.json are those of the folder or, where it has none, of the checkpoint. What kind of network
-    it is, the weights say. Raises `InputError` for what cannot be read, is not U-Mamba, or is preprocessed otherwise.
+    it is, the weights say. Raises `InputError` for what cannot be read, is not U-Mamba, holds NaN or infinity, or is
+    preprocessed otherwise.
     """
+    _require_checkpoint_name(checkpoint)
+    if not _FOLD.fullmatch(fold):
+        raise InputError(f"--fold {fold}: must be a number (0, 1, ...) or all; leave it out to take every fold")
     path = folder / f"fold_{fold}" / checkpoint
     if not path.is_file():
         raise InputError(
@@ -56,7 +66,8 @@ def read_fold(folder: Path, fold: str, checkpoint: str) -> tuple[BundleDescripti
     dataset = read_nnunet_dataset(content, dataset_where)
     plan = read_nnunet_plan(plans, read.configuration, labels=dataset.labels, channels=dataset.channels, where=where)
     found = identify_official(read.weights)
-    network = network_from_official(read.weights, _network_config(plan, found))
+    state = network_from_official(read.weights, _network_config(plan, found)).state_dict()
+    _require_finite(state, path)
     description = BundleDescription(
         plan=plan,
         network=UMambaSettings(mamba=found.mamba, generation=found.generation),
@@ -76,7 +87,26 @@ def read_fold(folder: Path, fold: str, checkpoint: str) -> tuple[BundleDescripti
         licence=dataset.licence or "unknown",
         citation=dataset.reference,
     )
-    return description, network.state_dict()
+    return description, state
+
+
+def _require_checkpoint_name(checkpoint: str) -> None:
+    if not _CHECKPOINT.fullmatch(checkpoint):
+        raise InputError(
+            f"--checkpoint {checkpoint}: must be the name of a file in each fold, without folders and without any of "
+            f"*?[]; give one such as {_BEST}"
+        )
+
+
+def _require_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        more = f" and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+        another = "another checkpoint with --checkpoint NAME" if path.name == _BEST else f"--checkpoint {_BEST}"
+        raise InputError(
+            f"{path}: weights must be finite, {len(broken)} tensors hold NaN or infinity: "
+            f"{', '.join(broken[:_SHOWN])}{more}; take {another}"
+        )
 
 
 def _own_or_checkpoints(

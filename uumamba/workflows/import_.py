@@ -13,9 +13,10 @@ from uumamba.inference.nnunet_folder import find_folds, read_fold
 def import_(folder: Path, output: Path, *, folds: Sequence[str], checkpoint: str) -> None:
     """Write one bundle per fold: `output` itself for one fold, else `<stem>_fold_<fold><suffix>` beside it.
 
-    Without `folds` it is every numbered fold, or `fold_all`. Nothing is written unless all of them can be read.
+    Without `folds` it is every numbered fold, or `fold_all`; one that is named twice is written once. Nothing is
+    written unless all of them can be read.
     """
-    chosen = tuple(folds) or find_folds(folder, checkpoint)
+    chosen = tuple(dict.fromkeys(folds)) or find_folds(folder, checkpoint)
     targets = [output if len(chosen) == 1 else _beside(output, fold) for fold in chosen]
     for target in targets:
         if target.exists():

@@ -42,7 +42,7 @@ def export_nnunet(bundle: Bundle, folder: Path) -> str:
     """
     description = bundle.description
     network = build_network(bundle)
-    plans = _plans(description, every_head=_has_every_head(bundle))
+    plans = _plans(description, every_head=bool(network.get_submodule("decoder").deep_supervision))
     dataset = _dataset(description)
     # nnU-Net takes None for no mirroring and fails on an empty tuple.
     mirrored = description.plan.patch_axes(description.mirrored_axes) or None
@@ -71,12 +71,6 @@ def export_nnunet(bundle: Bundle, folder: Path) -> str:
     with atomic(folder / "fold_0" / "checkpoint_final.pth") as temporary:
         torch.save(checkpoint, temporary)
     return orientation
-
-
-def _has_every_head(bundle: Bundle) -> bool:
-    """Whether every decoder stage has a head, or only the last; the first stage's is the one to look for."""
-    stages = len(bundle.description.plan.topology.blocks_decoder)
-    return all(f"decoder.seg_layers.{stage}.weight" in bundle.state for stage in range(stages))
 
 
 def _plans(description: BundleDescription, *, every_head: bool) -> dict[str, Any]:
