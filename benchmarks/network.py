@@ -1,6 +1,6 @@
 """U-Mamba v1 Enc with ACDC's 3d_fullres plan: time by part and peak memory with each scan backend.
 
-    python benchmarks/network.py --device cpu --backends chunked reference -o OUT
+    python benchmarks/network.py --device cpu --backends cpu chunked reference -o OUT
 
 writes OUT/network.json and OUT/network.png. A backend whose logits fail the parity check is named and not timed.
 """
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from uumamba.core.console import make_console
 from uumamba.core.device import choose_device
+from uumamba.core.errors import ConfigError
 from uumamba.core.files import write_json
 from uumamba.core.progress import CONSOLE
 from uumamba.core.topology import Topology
@@ -70,7 +71,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for network.json and network.png")
     parser.add_argument("--quick", action="store_true", help="a tiny patch, one round; its figures mean nothing")
     options = parser.parse_args()
-    device = choose_device(options.device)
+    try:
+        device = choose_device(options.device)
+    except ConfigError as error:
+        parser.error(str(error))
     patch = _SMALL_PATCH if options.quick else _TRAINING_PATCH if options.training else ACDC.patch_size
     task = Task(patch, options.training, device.type)
     names = options.backends or _able(device)

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from uumamba.core.console import make_console
 from uumamba.core.device import choose_device
+from uumamba.core.errors import ConfigError
 from uumamba.core.files import write_json
 from uumamba.core.progress import CONSOLE
 from uumamba.reporting.style import COLOURS, new_figure, save_figure, tidy
@@ -68,7 +69,10 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="also time the reference once at the full length")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; its figures mean nothing")
     options = parser.parse_args()
-    device = choose_device(options.device)
+    try:
+        device = choose_device(options.device)
+    except ConfigError as error:
+        parser.error(str(error))
     plan = _QUICK if options.quick else Plan(shapes=_GPU_SHAPES if device.type == "cuda" else (_U_MAMBA,))
     record = measure(plan, device, full=options.full)
     write_json(options.output / "scan.json", record)

@@ -51,3 +51,12 @@ def test_hashes_see_content_and_nothing_else(tmp_path: Path) -> None:
     assert hash_file(first) != hash_file(second)
     assert hash_json({"a": 1, "b": [2]}) == hash_json(json.loads('{"b": [2], "a": 1}'))
     assert hash_json({"a": 1}) != hash_json({"a": 2})
+
+
+def test_whole_files_may_be_read_by_others(tmp_path: Path) -> None:
+    """Whatever a writer does to the temporary file, the result has the mode of any new file."""
+    with atomic(tmp_path / "model") as temporary:
+        temporary.write_text("weights")
+        temporary.chmod(0o600)
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "model").stat().st_mode == (tmp_path / "plain").stat().st_mode

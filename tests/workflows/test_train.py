@@ -16,6 +16,7 @@ from uumamba.config import load_config
 from uumamba.core.files import read_json, write_json
 from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.history import read_history
+from uumamba.workflows import train
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -43,12 +44,26 @@ main(sys.argv[1:])
 """
 
 
+def stop(*_: object) -> None:
+    """What Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 def same_weights(one: Bundle, other: Bundle) -> bool:
     """Whether two bundles hold bitwise the same tensors."""
     assert one.state
     return one.state.keys() == other.state.keys() and all(
         torch.equal(one.state[name], other.state[name]) for name in one.state
     )
+
+
+def test_the_validation_may_be_stopped_once_the_training_is_done(
+    my_work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "validate_volumes", stop)
+    assert program.train(my_work) == 130
+    bundle = read_bundle(program.run_folder(my_work))
+    assert bundle.description.training.scores == {}
 
 
 def test_a_run_leaves_its_files_and_a_history_row_an_epoch(run: Path) -> None:

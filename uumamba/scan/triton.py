@@ -14,13 +14,12 @@ def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
 
     On a CPU it runs in Triton's interpreter only (TRITON_INTERPRET=1), which is for tests: it is very slow.
     """
-    if find_spec("triton") is None:
-        return "triton is not installed; pip install triton, on Linux"
     if dtype != torch.float32:
         return f"its state is torch.float32, got {dtype}"
-    if device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1":
-        return None
-    return None if device.type == "cuda" else f"it needs a CUDA or ROCm device, got {device.type}"
+    interpreted = device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1"
+    if device.type != "cuda" and not interpreted:
+        return f"it needs a CUDA or ROCm device, got {device.type}"
+    return None if find_spec("triton") else "triton is not installed; pip install triton, on Linux"
 
 
 def run(inputs: ScanInputs) -> tuple[Tensor, Tensor]:

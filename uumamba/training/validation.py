@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from uumamba.core.labels import LabelSet
+from uumamba.core.progress import track
 from uumamba.data.loader import PatchBatch
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
@@ -73,7 +74,7 @@ def validate_volumes(
     `uumamba evaluate` compares on the images' own grids, so its numbers differ a little.
     """
     scores = {}
-    for case in cases:
+    for case in track(cases, "validate whole volumes", total=len(cases)):
         data, labels = store.read_case(case)
         logits = predict_logits(
             network, torch.from_numpy(data), patch_size=plan.patch_size, batch_size=plan.batch_size, device=device

@@ -126,7 +126,7 @@ def import_torchvision() -> TorchvisionFacts:
 def _examine_device(device: torch.device) -> DeviceFacts:
     scans = []
     for name in BACKENDS if not device.index else ():
-        with CONSOLE.status(f"scan backend {name} on {device}"):
+        with CONSOLE.status(f"scan backend {name} on {device}, compiled first if it is new here"):
             scans.append(probe_backend(name, device))
     try:
         model, memory, bf16 = *_model_and_memory(device), computes_in_bf16(device)

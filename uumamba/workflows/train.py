@@ -106,8 +106,12 @@ def _run(job: _Job, training: Training, record: dict[str, Any]) -> None:
         directory=job.directory,
         on_epoch=_draw_curves(job),
     )
-    scores = _validate_volumes(job, training) if job.cases.validation else {}
-    _write_bundle(job, training, record, scores)
+    # Before the validation, which may take long: whoever stops it has the model all the same.
+    _write_bundle(job, training, record, scores={})
+    scores: dict[str, float | None] = {}
+    if job.cases.validation:
+        scores = _validate_volumes(job, training)
+        _write_bundle(job, training, record, scores)
     seconds, memory = time.perf_counter() - started, peak_memory_gb(job.device)
     finished = {"seconds": round(seconds, 1), "peak_memory_gb": memory, "scores": scores}
     write_json(job.directory.record, record | {"finished": finished})

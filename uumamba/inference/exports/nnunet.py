@@ -28,10 +28,11 @@ Exported by uumamba from a bundle with SHA-256 {sha256}. Research use only: not 
 
 nnU-Net builds the network from `plans.json`, so uumamba must be installed beside it:
 
-    nnUNetv2_predict_from_modelfolder -i IMAGES -o OUTPUT -m THIS_FOLDER -f 0
+    nnUNetv2_predict_from_modelfolder -i IMAGES -o OUTPUT -m THIS_FOLDER -f 0 --disable_tta
 
-nnU-Net adds logits up in half precision, uumamba in single: a few voxels between two structures may differ.
-nnU-Net mirrors unless told not to (`--disable_tta`), uumamba only with `--mirror`.
+nnU-Net wants images that are called NAME_0000{ending}, and on a machine without a GPU also `-device cpu`. Without
+`--disable_tta` it mirrors, uumamba only with `--mirror`. It adds logits up in half precision, uumamba in single: some
+voxels differ, most of them at the image's border, where the windows' weights are smallest.
 """
 
 
@@ -64,6 +65,7 @@ def export_nnunet(bundle: Bundle, folder: Path) -> str:
         configuration=description.plan.configuration,
         sha256=bundle.sha256,
         orientation=orientation,
+        ending=dataset["file_ending"],
     )
     write_json(folder / "plans.json", plans)
     write_json(folder / "dataset.json", dataset)
