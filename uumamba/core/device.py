@@ -17,18 +17,21 @@ _LARGEST_KEPT, _MOST_KEPT = 160 << 20, (1 << 31) - 1
 def choose_device(name: str) -> torch.device:
     """`auto` takes the first CUDA or ROCm device, else the CPU.
 
-    Float32 then means float32: the shortened TF32 of some GPUs is switched off, so that all devices agree. An unknown
-    name, or a device that is not there, is a `ConfigError`.
+    Float32 then means float32: the shortened TF32 of some GPUs is switched off, so that all devices agree. On
+    the CPU the process keeps freed memory (`keep_freed_memory`). An unknown name, or a device that is not there, is a
+    `ConfigError`.
     """
     if name not in DEVICES:
         raise ConfigError(f"device {name}: must be one of {', '.join(DEVICES)}")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise ConfigError("device cuda: torch finds no CUDA or ROCm device here; use device auto or cpu")
-    keep_freed_memory()
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if available and name != "cpu":
+        return torch.device("cuda")
+    keep_freed_memory()
+    return torch.device("cpu")
 
 
 def computes_in_bf16(device: torch.device) -> bool:
