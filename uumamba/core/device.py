@@ -47,7 +47,8 @@ def keep_freed_memory() -> bool:
     """Let this process use freed tensors' memory again instead of giving it back; False where malloc is not glibc's.
 
     Without it each feature map of a large network is new memory that the system must first clear: about a third of
-    the time of a 3D forward pass of U-Mamba. Blocks above `_LARGEST_KEPT` still go back, or the heap would fall to pieces.
+    the time of a 3D forward pass of U-Mamba. Blocks above `_LARGEST_KEPT` still go back, or the heap would fall to
+    pieces.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
