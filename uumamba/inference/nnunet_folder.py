@@ -52,8 +52,7 @@ def read_fold(folder: Path, fold: str, checkpoint: str) -> tuple[BundleDescripti
 
     plans.json and dataset.json are those of the folder or, where it has none, of the checkpoint. What kind of network
     it is, the weights say. Raises `InputError` for what cannot be read, is neither U-Mamba nor a network of nnU-Net's
-    own, holds NaN or infinity, or is
-    preprocessed otherwise.
+    own, holds NaN or infinity, or is preprocessed otherwise.
     """
     _require_checkpoint_name(checkpoint)
     if not _FOLD.fullmatch(fold):

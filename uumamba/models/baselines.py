@@ -93,7 +93,7 @@ class _NnunetSettings(Settings):
         input_channels: int,
         classes: int,
         deep_supervision: bool,
-        scan_backend: ScanBackend = "auto",  # noqa: ARG002 (every network is built with one; no scan runs in this)
+        scan_backend: ScanBackend = "auto",
         checkpoint_stages: Collection[int] = (),
     ) -> NnunetUNet:
         """The network, freshly initialised from torch's global random state; no scan runs in it."""
