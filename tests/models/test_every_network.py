@@ -22,7 +22,7 @@ from uumamba.inference.predictor import Predictor
 from uumamba.models.mamba import Mamba
 from uumamba.models.networks import NetworkSettings
 from uumamba.models.topology import plan_topology
-from uumamba.models.umamba import UMambaSettings
+from uumamba.models.umamba import NoMambaSettings, UMambaSettings
 from uumamba.models.unet import UNet
 
 CLASSES = get_args(get_args(NetworkSettings)[0])
@@ -138,6 +138,22 @@ def test_checkpointed_stages_must_exist(settings: Any) -> None:
 @EVERY
 def test_whether_a_scan_runs_in_it(settings: Any) -> None:
     assert settings.uses_scan == any(isinstance(module, Mamba) for module in build(settings, FLAT).modules())
+
+
+def test_the_documented_numbers_of_parameters() -> None:
+    """Those of docs/method.md, with the plan of the shipped configuration acdc-small."""
+    topology = plan_topology((160, 160), (1.5, 1.5), base_features=16, max_features=128)
+    text = (Path(__file__).parents[2] / "docs" / "method.md").read_text(encoding="utf-8")
+    networks = [
+        UMambaSettings(mamba="bottleneck", generation="v2"),
+        UMambaSettings(mamba="encoder", generation="v2"),
+        *NETWORKS,
+        NoMambaSettings(generation="v2"),
+    ]
+    for settings in networks:
+        with torch.device("meta"):
+            network = build(settings, topology, input_channels=1, classes=4)
+        assert f" {sum(parameter.numel() for parameter in network.parameters()):,}" in text, settings
 
 
 def test_u_mamba_without_mamba_is_one_network_by_two_names() -> None:

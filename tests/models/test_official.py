@@ -103,7 +103,7 @@ def test_other_networks_are_refused_by_their_weights() -> None:
     )
     with pytest.raises(InputError, match=message):
         identify_official(dict.fromkeys([*names, *others], torch.zeros(1)))
-    with pytest.raises(InputError, match="but none; give a model that U-Mamba or UU-Mamba trained"):
+    with pytest.raises(InputError, match="but none; give a model that U-Mamba, UU-Mamba or nnU-Net trained"):
         identify_official({})
     both = official_state() | {"encoder.mamba_layers.0.norm.weight": torch.zeros(1)}
     with pytest.raises(InputError, match="Mamba in one place"):

@@ -22,7 +22,7 @@ def import_(
     checkpoint: Annotated[str, typer.Option(help="Name of the checkpoint in each fold.")] = "checkpoint_final.pth",
     verbose: Verbose = False,
 ) -> None:
-    """Turn a model that nnU-Net, U-Mamba or UU-Mamba trained (a U-Mamba network) into a bundle."""
+    """Turn a model that nnU-Net, U-Mamba or UU-Mamba trained into a bundle."""
     from uumamba.workflows import import_ as workflow
 
     show_log(verbose)
