@@ -28,5 +28,5 @@ def test_resenc_m_is_trained_with_its_own_blocks_and_without_a_scan(my_work: Pat
     assert program.train(my_work, overrides=("network.name=nnunet_resenc_m",)) == 0
     topology = read_bundle(program.run_folder(my_work)).description.plan.topology
     assert (topology.blocks_encoder, topology.blocks_decoder) == ((1, 3, 4), (1, 1))
-    record = read_json(program.run_folder(my_work) / "record.json")
+    record = read_json(program.run_folder(my_work) / "run.json")
     assert record["scan_backend"] == "none"
