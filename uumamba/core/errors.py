@@ -3,6 +3,7 @@
     UumambaError                exit code 1   something failed
         InputError              exit code 2   a file or an argument is wrong
             ConfigError         exit code 2   a setting is wrong
+        NotFiniteError          exit code 1   a training met NaN or infinity too often
         SomeCasesFailed         exit code 3   the other cases are done
 
 Each message is one line: what, where, what is allowed, what came, and the way out.
@@ -23,6 +24,10 @@ class InputError(UumambaError):
 
 class ConfigError(InputError):
     """A configuration or one of its settings is wrong."""
+
+
+class NotFiniteError(UumambaError):
+    """A training cannot go on: losses or gradients are not finite, step after step."""
 
 
 class SomeCasesFailed(UumambaError):

@@ -20,7 +20,7 @@ from uumamba.core.random_state import RandomState
 from uumamba.core.settings import Settings
 from uumamba.data.loader import PatchBatch, PatchLoader
 from uumamba.losses.segmentation import SegmentationLoss
-from uumamba.optim.schedules import poly_learning_rate, set_learning_rate
+from uumamba.optim.schedules import PolySettings, set_learning_rate
 from uumamba.optim.step import Rule, Step
 from uumamba.training.checkpoint import read_checkpoint, write_checkpoint
 from uumamba.training.history import Row, write_history
@@ -34,9 +34,8 @@ _SMOOTHING = 0.9
 class TrainingSettings(Settings):
     """How long a run trains and how it steps.
 
-    An epoch is a fixed number of `iterations` (optimizer steps); each averages `accumulate` micro-batches. The learning
-    rate falls from the optimizer's as (1 - progress)^`decay_exponent` once an epoch. `clip_norm` bounds the gradients'
-    2-norm. A run whose gradients are not finite `skip_limit` times in a row stops.
+    An epoch is a fixed number of `iterations` (optimizer steps); each averages `accumulate` micro-batches. `clip_norm`
+    bounds the gradients' 2-norm. A run whose gradients are not finite `skip_limit` times in a row stops.
     """
 
     epochs: PositiveInt = 250
@@ -44,7 +43,6 @@ class TrainingSettings(Settings):
     validation_iterations: PositiveInt = 50
     accumulate: PositiveInt = 1
     clip_norm: PositiveFloat = 12.0
-    decay_exponent: PositiveFloat = 0.9
     deep_supervision: bool = True
     foreground_fraction: float = Field(default=0.33, ge=0, le=1)
     skip_limit: PositiveInt = 20
@@ -112,18 +110,15 @@ def fit(
 
     Without `validation` no epoch is called the best. `on_epoch` gets all rows of the history so far.
     """
-    initial = training.optimizer.defaults["lr"]
+    schedule = PolySettings().build(epochs=settings.epochs, iterations=settings.iterations)
     with progress_bar() as progress:
         task = progress.add_task(
             "train", total=settings.epochs * settings.iterations, completed=training.epoch * settings.iterations
         )
         while training.epoch < settings.epochs:
             started = time.perf_counter()
-            learning_rate = poly_learning_rate(
-                initial, training.epoch / settings.epochs, exponent=settings.decay_exponent
-            )
-            set_learning_rate(training.optimizer, learning_rate)
-            row: Row = {"epoch": training.epoch + 1, "learning_rate": learning_rate}
+            set_learning_rate(training.optimizer, schedule(training.epoch * settings.iterations))
+            row: Row = {"epoch": training.epoch + 1, "learning_rate": training.optimizer.param_groups[0]["lr"]}
             row |= _train_epoch(training, rule, settings, batches, on_step=lambda: progress.advance(task))
             row |= {f"weight_{name}": weight for name, weight in training.loss.weights().items()}
             row |= _validate(training, validation, labels)
