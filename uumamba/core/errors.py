@@ -3,6 +3,7 @@
     UumambaError                exit code 1   something failed
         InputError              exit code 2   a file or an argument is wrong
             ConfigError         exit code 2   a setting is wrong
+        NotFiniteError          exit code 1   a training met NaN or infinity too often
         SomeCasesFailed         exit code 3   the other cases are done
         Interrupted             exit code 75  a signal asked to stop; the same command with --resume goes on
 
@@ -24,6 +25,10 @@ class InputError(UumambaError):
 
 class ConfigError(InputError):
     """A configuration or one of its settings is wrong."""
+
+
+class NotFiniteError(UumambaError):
+    """A training cannot go on: losses or gradients are not finite, step after step."""
 
 
 class SomeCasesFailed(UumambaError):
