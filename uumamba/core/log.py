@@ -21,14 +21,13 @@ def show_log(verbose: bool = False) -> None:
 
 
 @contextmanager
-def only_warnings(*, unless: bool) -> Iterator[None]:
-    """Say nothing but warnings for the block, as one of many processes, unless this is the one that speaks."""
-    level = log.level
-    log.setLevel(level if unless else logging.WARNING)
+def silent(*, unless: bool) -> Iterator[None]:
+    """Show neither log nor progress for the block, as one of many processes, unless this is the one that speaks."""
+    before, CONSOLE.quiet = CONSOLE.quiet, CONSOLE.quiet or not unless
     try:
         yield
     finally:
-        log.setLevel(level)
+        CONSOLE.quiet = before
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """How the processes of a distributed run find each other, for Lightning Fabric."""
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from lightning_fabric import Fabric
+from lightning_fabric import Fabric as Fabric
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -83,6 +85,9 @@ def connected(processes: Processes, device: torch.device) -> Iterator[Fabric]:
     if processes.count == 1:
         yield Fabric(accelerator=device.type, devices=devices, plugins=[environment])
         return
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # It is about one small weight of the Mamba layers, and "not an error", as torch says.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     strategy = DDPStrategy(cluster_environment=environment, find_unused_parameters=True)
     fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=processes.count, strategy=strategy)
     fabric.launch()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Literal
 
+import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from uumamba.core.errors import UumambaError
@@ -82,7 +83,7 @@ def fit(
     `on_epoch` gets all rows of the history so far. Raises `Interrupted`, with a checkpoint written, if a signal came.
     """
     settings = recipe.settings
-    with progress_bar(hidden=not training.processes.is_first) as progress:
+    with progress_bar() as progress:
         done = training.epoch * settings.iterations + training.under_way.steps
         task = progress.add_task("train", total=settings.epochs * settings.iterations, completed=done)
         while not _is_finished(training, settings):
@@ -142,7 +143,11 @@ def _grouped(batches: Iterator[PatchBatch], size: int) -> Iterator[list[PatchBat
 
 def _row_of_training(training: Training) -> Row:
     row: Row = {"epoch": training.epoch + 1, "learning_rate": training.optimizer.param_groups[0]["lr"]}
-    row |= training.under_way.row()
+    # The mean of all processes, each of which has seen its share of the batches.
+    own = training.under_way.row()
+    sums = training.processes.sum(torch.tensor(list(own.values()), dtype=torch.float64, device=training.device))
+    row |= dict(zip(own, (sums / training.processes.count).tolist(), strict=True))
+    row["skipped_steps"] = training.under_way.skipped
     return row | {f"weight_{name}": weight for name, weight in training.loss.weights().items()}
 
 

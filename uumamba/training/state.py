@@ -42,9 +42,9 @@ class EpochState:
             sums[f"term_{name}"] += value
         self.sums = dict(sums)
 
-    def row(self) -> Row:
+    def row(self) -> dict[str, float]:
         """Means over the steps that were not skipped, the number of those that were, and the seconds of a step."""
-        means: Row = {name: value / (self.steps - self.skipped) for name, value in self.sums.items()}
+        means = {name: value / (self.steps - self.skipped) for name, value in self.sums.items()}
         return means | {"skipped_steps": self.skipped, "seconds_per_step": self.seconds / self.steps}
 
 

@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric import Fabric
-
 from uumamba.config import RunConfig, dump_config
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json, write_json, write_text
-from uumamba.core.log import log, log_to, only_warnings
+from uumamba.core.log import log, log_to, silent
 from uumamba.core.machine import peak_memory_gb
 from uumamba.core.processes import find_processes
 from uumamba.core.versions import installed_versions
@@ -21,7 +19,7 @@ from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bu
 from uumamba.reporting.curves import training_figure
 from uumamba.reporting.style import save_figure
 from uumamba.training.checkpoint import read_checkpoint
-from uumamba.training.cluster import connected
+from uumamba.training.cluster import Fabric, connected
 from uumamba.training.history import Row
 from uumamba.training.interruption import Interruption
 from uumamba.training.loop import fit
@@ -65,7 +63,7 @@ def train(
         Interruption().heard() as interruption,
         connected(processes, job.device) as fabric,
         directory.locked(processes),
-        only_warnings(unless=processes.is_first),
+        silent(unless=processes.is_first),
     ):
         _train(job, fabric, interruption, resume_run=resume_run)
     return directory

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from uumamba.config import RunConfig
 from uumamba.core.errors import ConfigError
@@ -24,7 +23,7 @@ from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.network import network_of
 from uumamba.optim.weight_average import WeightAverage
 from uumamba.scan import resolve_backend
-from uumamba.training.cluster import device_of
+from uumamba.training.cluster import Fabric, device_of
 from uumamba.training.loop import Recipe, TrainingData
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.setup import set_up
