@@ -65,6 +65,10 @@ def test_a_mapping_of_another_variant_replaces_its_branch_and_a_leaf_keeps_it() 
         ("training.epochs=0", "--set: training.epochs: Input should be greater than 0, got 0"),
         ("rule.name=best", "--set: rule: Input tag 'best'"),
         ("rule.roh=1", "--set: rule.roh: no such setting, got 1; the nearest setting is rule.rho"),
+        (
+            "schedule.warm_up=0.1",
+            "--set: schedule.warm_up: no such setting, got 0.1; another variant has it, so choose schedule.name first",
+        ),
         ("deterministic=no", "--set: deterministic"),
         ("epochs", "--set epochs: must be key=value"),
         ("=3", "--set =3: must be key=value"),

@@ -154,10 +154,16 @@ def _explain(detail: ErrorDetails, path: Path | None, sources: Mapping[str, str]
         return f"{source}: {detail['msg'].removeprefix('Value error, ')}"
     unknown = detail["type"] == "extra_forbidden"
     message = "no such setting" if unknown else detail["msg"].removeprefix("Value error, ")
-    near = difflib.get_close_matches(key, list(setting_keys()), n=1, cutoff=0.0) if unknown else []
-    return f"{source}: {key}: {message}, got {detail['input']!r}" + "".join(
-        f"; the nearest setting is {name}" for name in near
-    )
+    way_out = _nearest(key) if unknown else ""
+    return f"{source}: {key}: {message}, got {detail['input']!r}{way_out}"
+
+
+def _nearest(key: str) -> str:
+    """Where to look instead of a key that is not there: at its own branch if only another variant has it."""
+    if key in setting_keys():
+        branch = key.rpartition(".")[0]
+        return f"; another variant has it, so choose {branch}.name first"
+    return f"; the nearest setting is {difflib.get_close_matches(key, setting_keys(), n=1, cutoff=0.0)[0]}"
 
 
 def setting_keys() -> list[str]:

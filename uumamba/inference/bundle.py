@@ -155,7 +155,14 @@ def find_bundle(path: Path) -> Path:
 
 
 def build_network(bundle: Bundle) -> nn.Module:
-    """The bundle's network on the CPU with its weights, in evaluation mode.
+    """The bundle's network on the CPU with its weights, in evaluation mode; raises as `fresh_network`."""
+    network = fresh_network(bundle)
+    network.load_state_dict(dict(bundle.state))
+    return network.eval()
+
+
+def fresh_network(bundle: Bundle) -> nn.Module:
+    """The bundle's network with weights of its own, which the bundle's tensors fit.
 
     It has the extra heads of deep supervision if it was trained with them; in evaluation they are not used.
     Raises `InputError` with the names if tensors are missing, superfluous or of another shape.
@@ -165,8 +172,7 @@ def build_network(bundle: Bundle) -> nn.Module:
     if network.state_dict().keys() != bundle.state.keys():
         network = network_of(plan, settings, deep_supervision=False)
     _require_fit(network.state_dict(), bundle)
-    network.load_state_dict(dict(bundle.state))
-    return network.eval()
+    return network
 
 
 def _require_fit(expected: Mapping[str, Tensor], bundle: Bundle) -> None:
