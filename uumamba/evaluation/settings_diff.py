@@ -1,0 +1,75 @@
+"""What differs between the makings of two results: settings by their dotted names, and what makes them unequal rivals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from uumamba.evaluation.result import Result
+
+_MACHINE = ("precision", "scan_backend", "device_name", "parameters", "git")
+_NOT_THERE = "not there"
+
+Difference = tuple[Any, Any]
+
+
+def different_settings(a: Result, b: Result) -> dict[str, Difference]:
+    """Dotted name -> (value in A, value in B) of every setting that differs; empty where one has no run record."""
+    if not a.records or not b.records:
+        return {}
+    return record_differences(next(iter(a.records.values())), next(iter(b.records.values())))
+
+
+def record_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Difference]:
+    """Dotted name -> both values, where two run records differ in configuration, precision, device, scan or program."""
+    left, right = _leaves(one), _leaves(other)
+    names = dict.fromkeys([*left, *right])
+    return {
+        name: (left.get(name, _NOT_THERE), right.get(name, _NOT_THERE))
+        for name in names
+        if left.get(name, _NOT_THERE) != right.get(name, _NOT_THERE)
+    }
+
+
+def rivalry_warnings(a: Result, b: Result) -> list[str]:
+    """Sentences on what keeps this from being a comparison of two settings alone: other splits, other data."""
+    warnings = []
+    for name, result in (("A", a), ("B", b)):
+        if not result.records:
+            warnings.append(f"{name} is an evaluation: see to it yourself that its model was not trained on these cases")
+        warnings += _mixed_folds(name, result)
+        if result.unfinished:
+            warnings.append(f"{name}: no validation yet of fold {', '.join(result.unfinished)}, which is left out")
+    both = [fold for fold in a.records if fold in b.records]
+    for key, text in (("split", "trained on other splits"), ("data_hash", "trained on other data")):
+        if unlike := [fold for fold in both if a.records[fold].get(key) != b.records[fold].get(key)]:
+            warnings.append(f"A and B were {text} (fold {', '.join(unlike)})")
+    if a.records and b.records and a.records.keys() != b.records.keys():
+        warnings.append(f"A has the folds {', '.join(a.records)}, B {', '.join(b.records)}")
+    return warnings
+
+
+def _mixed_folds(name: str, result: Result) -> list[str]:
+    """Folds of one run that were trained with other settings than its first."""
+    warnings = []
+    first = next(iter(result.records), "")
+    for fold, record in result.records.items():
+        differences = record_differences(result.records[first], record)
+        shown = {key: values for key, values in differences.items() if key not in _MACHINE and "hardware." not in key}
+        if shown:
+            listed = ", ".join(f"{key} ({one}, {other})" for key, (one, other) in shown.items())
+            warnings.append(f"{name}: fold {fold} was trained with other settings than fold {first}: {listed}")
+    return warnings
+
+
+def _leaves(record: Mapping[str, Any]) -> dict[str, Any]:
+    machine = {name: record[name] for name in _MACHINE if name in record}
+    return _flatten(record.get("configuration", {})) | machine
+
+
+def _flatten(branch: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, value in branch.items():
+        if isinstance(value, Mapping) and value:
+            leaves |= _flatten(value, f"{prefix}{name}.")
+        else:
+            leaves[f"{prefix}{name}"] = value
+    return leaves
