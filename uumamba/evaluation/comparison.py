@@ -75,9 +75,7 @@ def compare_results(a: Result, b: Result) -> Comparison:
         *_without_patients(common, patients),
         *rivalry_warnings(a, b),
     ]
-    return Comparison(
-        a, b, pairs, summaries, overall, only_in_a, only_in_b, different_settings(a, b), tuple(warnings)
-    )
+    return Comparison(a, b, pairs, summaries, overall, only_in_a, only_in_b, different_settings(a, b), tuple(warnings))
 
 
 def _patients(a: Result, b: Result) -> dict[str, str]:
@@ -151,8 +149,8 @@ def _without_patients(common: set[str], patients: Mapping[str, str]) -> list[str
     if not unknown:
         return []
     return [
-        f"the patient of {_count(len(unknown), 'case')} is not known ({_some(unknown)}), so each counts as a patient of "
-        "its own and the interval may be too narrow; compare runs in their work folder, or evaluate with --dataset "
+        f"the patient of {_count(len(unknown), 'case')} is not known ({_some(unknown)}), so each counts as a patient "
+        "of its own and the interval may be too narrow; compare runs in their work folder, or evaluate with --dataset "
         "against the data set's own folder"
     ]
 

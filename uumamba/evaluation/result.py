@@ -10,10 +10,10 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.evaluation.paired import Scores
 
-_FOLD = "fold_"
+FOLD = "fold_"
 _SCORES = "scores.csv"
-_VALIDATION = "validation.csv"
-_EXPECTED = f"give a run's folder, a folder of {_FOLD}0, {_FOLD}1 ..., or a folder that `uumamba evaluate` wrote"
+VALIDATION = "validation.csv"
+_EXPECTED = f"give a run's folder, a folder of {FOLD}0, {FOLD}1 ..., or a folder that `uumamba evaluate` wrote"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Result:
     def name(self) -> str:
         """A short name: the evaluation's folder, or the run's with its folds."""
         folder = self.path.resolve()
-        return f"{folder.parent.name}/{folder.name}" if folder.name.startswith(_FOLD) else folder.name
+        return f"{folder.parent.name}/{folder.name}" if folder.name.startswith(FOLD) else folder.name
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -49,21 +49,24 @@ def read_result(path: Path) -> Result:
         raise InputError(f"{path}: no such folder; {_EXPECTED}")
     if (path / _SCORES).is_file():
         return _read_evaluation(path)
-    if (path / "run.json").is_file() or (path / _VALIDATION).is_file():
+    if (path / "run.json").is_file() or (path / VALIDATION).is_file():
         return _read_run(path)
-    folds = [folder for folder in sorted(path.glob(f"{_FOLD}*")) if folder.name.removeprefix(_FOLD).isdecimal()]
+    folds = [folder for folder in sorted(path.glob(f"{FOLD}*")) if folder.name.removeprefix(FOLD).isdecimal()]
     if not folds:
         raise InputError(f"{path}: no result here; {_EXPECTED}")
-    return read_folds_of_run(path, [folder.name.removeprefix(_FOLD) for folder in folds])
+    return read_folds_of_run(path, [folder.name.removeprefix(FOLD) for folder in folds])
 
 
 def read_folds_of_run(path: Path, folds: list[str]) -> Result:
-    """Pool the held-out cases of these folds of the run `path`; `InputError` if none is finished, or two share a case."""
+    """Pool the held-out cases of these folds of the run `path`.
+
+    Raises `InputError` if none is finished, or if two share a case.
+    """
     names = sorted(folds, key=int)
-    finished = [fold for fold in names if (path / f"{_FOLD}{fold}" / _VALIDATION).is_file()]
+    finished = [fold for fold in names if (path / f"{FOLD}{fold}" / VALIDATION).is_file()]
     if not finished:
-        raise InputError(f"{path}: no fold has a {_VALIDATION}; let a training end, or go on with --resume")
-    runs = {fold: _read_run(path / f"{_FOLD}{fold}") for fold in finished}
+        raise InputError(f"{path}: no fold has a {VALIDATION}; let a training end, or go on with --resume")
+    runs = {fold: _read_run(path / f"{FOLD}{fold}") for fold in finished}
     dice: dict[str, Mapping[str, float | None]] = {}
     fold_of: dict[str, str] = {}
     for fold, run in runs.items():
@@ -80,16 +83,16 @@ def read_folds_of_run(path: Path, folds: list[str]) -> Result:
 
 
 def _read_run(path: Path) -> Result:
-    table = path / _VALIDATION
+    table = path / VALIDATION
     if not table.is_file():
-        raise InputError(f"{path}: no {_VALIDATION} there; let the training end, or go on with --resume")
+        raise InputError(f"{path}: no {VALIDATION} there; let the training end, or go on with --resume")
     dice: dict[str, dict[str, float | None]] = {}
     for line, row in _rows(table, required=("case",)):
         case = row.pop("case")
         _require_new(table, line, dice.get(case))
         dice[case] = {name: _dice(table, line, name, text) for name, text in row.items()}
     record: dict[str, Any] = read_json(path / "run.json")
-    fold = str(record.get("fold", path.resolve().name.removeprefix(_FOLD)))
+    fold = str(record.get("fold", path.resolve().name.removeprefix(FOLD)))
     return Result(path, dice, _patients_of_run(path, dice), {fold: record}, dict.fromkeys(dice, fold))
 
 

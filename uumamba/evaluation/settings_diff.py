@@ -1,4 +1,4 @@
-"""What differs between the makings of two results: settings by their dotted names, and what makes them unequal rivals."""
+"""What differs between the makings of two results: settings by their dotted names, splits, data, grids."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 from uumamba.evaluation.result import Result
 
 _MACHINE = ("precision", "scan_backend", "device_name", "parameters", "git")
+_MAY_DIFFER = (*_MACHINE, "hardware.")
+"""Within one run: what a training may change from fold to fold."""
 _NOT_THERE = "not there"
 
 Difference = tuple[Any, Any]
@@ -34,10 +36,11 @@ def rivalry_warnings(a: Result, b: Result) -> list[str]:
     warnings = []
     for name, result in (("A", a), ("B", b)):
         if not result.records:
-            warnings.append(f"{name} is an evaluation: see to it yourself that its model was not trained on these cases")
-        warnings += _mixed_folds(name, result)
+            warnings.append(f"{name} is an evaluation: make sure that its model was not trained on these cases")
+        warnings += [f"{name}: {text}" for text in fold_warnings(result)]
         if result.unfinished:
             warnings.append(f"{name}: no validation yet of fold {', '.join(result.unfinished)}, which is left out")
+    warnings += _different_grids(a, b)
     both = [fold for fold in a.records if fold in b.records]
     for key, text in (("split", "trained on other splits"), ("data_hash", "trained on other data")):
         if unlike := [fold for fold in both if a.records[fold].get(key) != b.records[fold].get(key)]:
@@ -47,16 +50,30 @@ def rivalry_warnings(a: Result, b: Result) -> list[str]:
     return warnings
 
 
-def _mixed_folds(name: str, result: Result) -> list[str]:
-    """Folds of one run that were trained with other settings than its first."""
+def _different_grids(a: Result, b: Result) -> list[str]:
+    """Dice depends on the grid that it is taken on: a run's on its plan's spacing, an evaluation's on the images' own."""
+    advice = "run `uumamba evaluate` for both"
+    if bool(a.records) != bool(b.records):
+        return [f"the run's Dice was taken at its plan's spacing, the evaluation's on the images' own grids; {advice}"]
+    left, right = ({_spacing(record) for record in side.records.values()} for side in (a, b))
+    return [] if left == right else [f"A and B were validated on grids of different spacing; {advice}"]
+
+
+def _spacing(record: Mapping[str, Any]) -> str:
+    plan = record.get("plan", {})
+    return f"{plan.get('configuration')}, {plan.get('spacing_mm')}"
+
+
+def fold_warnings(result: Result) -> list[str]:
+    """Sentences on folds of one run that were trained with other settings than its first."""
     warnings = []
     first = next(iter(result.records), "")
     for fold, record in result.records.items():
         differences = record_differences(result.records[first], record)
-        shown = {key: values for key, values in differences.items() if key not in _MACHINE and "hardware." not in key}
+        shown = {key: values for key, values in differences.items() if not key.startswith(_MAY_DIFFER)}
         if shown:
             listed = ", ".join(f"{key} ({one}, {other})" for key, (one, other) in shown.items())
-            warnings.append(f"{name}: fold {fold} was trained with other settings than fold {first}: {listed}")
+            warnings.append(f"fold {fold} was trained with other settings than fold {first}: {listed}")
     return warnings
 
 

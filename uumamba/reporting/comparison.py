@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from uumamba.core.errors import InputError
 from uumamba.reporting.style import new_figure, structure_colour, tidy
@@ -44,7 +45,7 @@ def comparison_figure(
             raise InputError(f"{row.name}: {len(row.a)} scores of A and {len(row.b)} of B; give one of each per case")
     colours = {row.name: structure_colour(number) for number, row in enumerate(structures, 1)}
     rows = [*structures, overall]
-    figure = new_figure(11.0, max(4.6, _ROW_INCHES * len(rows) + 1.4), gap=0.04)
+    figure = new_figure(11.0, max(4.6, _ROW_INCHES * len(rows) + 1.4), pad_inches=0.08, gap=0.04)
     left, right = figure.subplots(1, 2, width_ratios=(1.35, 1.0))
     _draw_differences(left, rows, [*colours.values(), _MEAN_COLOUR])
     _draw_scatter(right, structures, colours, names)
@@ -58,18 +59,19 @@ def _draw_differences(axes: Axes, rows: Sequence[ComparedRow], colours: Sequence
         differences = np.asarray(row.b, dtype=float) - np.asarray(row.a, dtype=float)
         # Points are spread by rank, not by chance, so that the same numbers give the same picture.
         ranks = np.argsort(np.argsort(differences, kind="stable"), kind="stable")
-        heights = place + 0.14 + 0.26 * ((ranks * 0.618) % 1)
+        heights = place + 0.04 + 0.3 * ((ranks * 0.618) % 1)
         axes.scatter(differences, heights, color=colour, s=14, alpha=0.75, linewidths=0)
         labels.append(f"{row.name}\nno case in both")
         if row.mean is not None:
             labels[-1] = f"{row.name}\n{row.mean:+.4f}"
-            axes.plot([row.mean], [place - 0.08], marker="D", markersize=6, color="black", zorder=4)
+            axes.plot([row.mean], [place - 0.12], marker="|", markersize=11, markeredgewidth=2, color="black", zorder=4)
         if row.low is not None and row.high is not None:
             labels[-1] += f" ({row.low:+.4f} to {row.high:+.4f})"
-            axes.plot([row.low, row.high], [place - 0.08] * 2, color="black", linewidth=2, zorder=4)
+            axes.plot([row.low, row.high], [place - 0.12] * 2, color="black", linewidth=2, zorder=4)
     axes.axvline(0, color="0.4", linewidth=1.2, zorder=1)
     axes.set_yticks(range(len(rows)), labels, fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     reach = max(abs(limit) for limit in axes.get_xlim())
     axes.set_xlim(-reach, reach)
     axes.set_title("Every case's difference; the mean with its 95 % interval", fontsize=10)
@@ -77,9 +79,7 @@ def _draw_differences(axes: Axes, rows: Sequence[ComparedRow], colours: Sequence
     tidy(axes)
 
 
-def _draw_scatter(
-    axes: Axes, rows: Sequence[ComparedRow], colours: Mapping[str, str], names: tuple[str, str]
-) -> None:
+def _draw_scatter(axes: Axes, rows: Sequence[ComparedRow], colours: Mapping[str, str], names: tuple[str, str]) -> None:
     for row in rows:
         axes.scatter(row.a, row.b, color=colours[row.name], s=18, alpha=0.8, linewidths=0, label=row.name)
     values = np.concatenate([np.asarray([*row.a, *row.b], dtype=float) for row in rows])
