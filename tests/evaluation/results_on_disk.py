@@ -17,7 +17,9 @@ def write_run(path: Path, dice: Mapping[str, Row], *, seed: int = 0, **record: A
     with (path / "validation.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["case", *structures])
-        writer.writerows([case, *("" if row[name] is None else row[name] for name in structures)] for case, row in dice.items())
+        writer.writerows(
+            [case, *("" if row[name] is None else row[name] for name in structures)] for case, row in dice.items()
+        )
     fold = path.name.removeprefix("fold_")
     split = {"training": [], "validation": list(dice)}
     base = {"fold": fold, "seed": seed, "split": split, "data_hash": "abc", "configuration": {"seed": seed}}

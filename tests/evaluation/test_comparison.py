@@ -17,7 +17,7 @@ OVERCLAIMS = ("significant", "outperform", "improve", "superior", "better")
 
 
 def result(name: str, shift: float = 0.0, *, patients: int = 8, first: int = 0, **record: Any) -> Result:
-    """Two cases a patient, in fold 0; results of one `patients` and `first` differ by `shift` alone, and a little noise."""
+    """Two cases a patient, in fold 0; results of other `shift` differ by it and a little noise."""
     generator = np.random.default_rng(int(1000 * shift) % 7)
     cases = [f"p{number:02d}_{phase}" for number in range(first, first + patients) for phase in "ab"]
     dice = {case: {"RV": 0.7 + shift + generator.normal(0, 0.01), "LV": 0.8 + shift} for case in cases}
@@ -78,7 +78,9 @@ def test_only_common_cases_are_compared_and_the_others_are_counted() -> None:
 
 
 def test_nothing_in_common_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"a and b have no case in common \(p00_a, .* against p50_a.*; compare results"):
+    with pytest.raises(
+        InputError, match=r"a and b have no case in common \(p00_a, .* against p50_a.*; compare results"
+    ):
         compare_results(result("a"), result("b", first=50))
     other = result("b")
     other = replace(other, dice={case: {"aorta": 0.5} for case in other.dice})

@@ -122,7 +122,14 @@ def test_cases_of_one_side_are_no_pairs() -> None:
 def test_nothing_in_both_is_no_number() -> None:
     nothing = (Pair("case", "patient", "LV", None, 0.5),)
     (each,) = summarise_structures(nothing)
-    assert (each.cases, each.mean_a, each.difference, each.median, each.p, each.only_b) == (0, None, None, None, None, 1)
+    assert (each.cases, each.mean_a, each.difference, each.median, each.p, each.only_b) == (
+        0,
+        None,
+        None,
+        None,
+        None,
+        1,
+    )
     assert summarise_overall(nothing).difference is None
 
 

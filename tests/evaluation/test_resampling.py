@@ -10,7 +10,8 @@ FEW = 999
 
 def interval(values: np.ndarray, patients: list[str], resamples: int = FEW) -> tuple[float, float]:
     found = mean_interval(values.tolist(), patients, resamples=resamples)
-    assert found.low is not None and found.high is not None
+    assert found.low is not None
+    assert found.high is not None
     return found.low, found.high
 
 

@@ -46,6 +46,7 @@ def mean_interval(
         return Interval(mean, mean)
 
     def mean_of(drawn: NDArray[np.intp], axis: int = -1) -> NDArray[np.float64]:
+        """The mean over the cases of the drawn patients, whose numbers lie along `axis`."""
         mean: NDArray[np.float64] = sums[drawn].sum(axis) / counts[drawn].sum(axis)
         return mean
 

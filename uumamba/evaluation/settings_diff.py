@@ -51,7 +51,7 @@ def rivalry_warnings(a: Result, b: Result) -> list[str]:
 
 
 def _different_grids(a: Result, b: Result) -> list[str]:
-    """Dice depends on the grid that it is taken on: a run's on its plan's spacing, an evaluation's on the images' own."""
+    """Dice depends on its grid: a run's is at its plan's spacing, an evaluation's on the images' own grids."""
     advice = "run `uumamba evaluate` for both"
     if bool(a.records) != bool(b.records):
         return [f"the run's Dice was taken at its plan's spacing, the evaluation's on the images' own grids; {advice}"]
