@@ -76,6 +76,24 @@ def test_it_holds_the_truth_about_as_often_as_it_says_and_cases_alone_would_not(
     assert held["cases"] / simulations < 0.88
 
 
+@pytest.mark.parametrize(
+    ("patients", "skewed", "least", "most"),
+    [(6, False, 0.80, 0.94), (20, False, 0.89, 0.97), (6, True, 0.70, 0.87), (20, True, 0.80, 0.94)],
+)
+def test_how_often_it_holds_the_truth_with_few_patients_and_skewed_differences(
+    patients: int, skewed: bool, least: float, most: float
+) -> None:
+    """The documented figures, smaller."""
+    generator = np.random.default_rng(2)
+    names = [str(number) for number in range(patients)]
+    held = 0
+    for _ in range(200):
+        drawn = generator.lognormal(size=patients) - np.exp(0.5) if skewed else generator.normal(size=patients)
+        low, high = interval(drawn, names)
+        held += low <= 0 <= high
+    assert least <= held / 200 <= most
+
+
 def test_the_method_is_told() -> None:
     assert describe_method() == {
         "method": "BCa bootstrap over patients",
