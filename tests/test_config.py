@@ -29,9 +29,11 @@ def test_the_reference_is_what_uu_mamba_trains() -> None:
     assert (config.network.generation, config.network.mamba) == ("v1", "encoder")
     assert config.plan.configuration == "3d_fullres"
     assert (config.training.epochs, config.training.iterations, config.training.clip_norm) == (250, 250, 12.0)
-    assert config.rule.model_dump() == {"name": "sharpness_aware", "rho": 0.05, "adaptive": False, "eta": 0.01} | (
-        {"synchronise_ascent": False} if "synchronise_ascent" in config.rule.model_dump() else {}
-    )
+    assert config.rule.model_dump() == {
+        "name": "sharpness_aware", "rho": 0.05, "rho_schedule": "constant", "rho_end": 0.0, "adaptive": False,
+        "eta": 0.01, "synchronise_ascent": False,
+    }  # fmt: skip
+    assert config.schedule.model_dump() == {"name": "poly", "exponent": 0.9}
     assert config.optimizer.model_dump() == {
         "name": "sgd", "learning_rate": 0.01, "momentum": 0.99, "nesterov": True, "weight_decay": 3e-5,
     }  # fmt: skip
@@ -113,6 +115,13 @@ def test_copying_never_overwrites(tmp_path: Path) -> None:
 
 def test_setting_keys_name_every_leaf_of_every_variant() -> None:
     keys = setting_keys()
-    assert {"seed", "rule.rho", "optimizer.betas", "optimizer.momentum", "training.epochs", "plan.patch_size"} <= set(
-        keys
-    )
+    assert {
+        "seed",
+        "rule.rho",
+        "schedule.exponent",
+        "schedule.warm_up",
+        "optimizer.betas",
+        "optimizer.momentum",
+        "training.epochs",
+        "plan.patch_size",
+    } <= set(keys)

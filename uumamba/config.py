@@ -19,6 +19,7 @@ from uumamba.losses.segmentation import LossSettings
 from uumamba.models.umamba import NetworkSettings
 from uumamba.optim.optimizers import OptimizerSettings, SGDSettings
 from uumamba.optim.rules import RuleSettings
+from uumamba.optim.schedules import PolySettings, ScheduleSettings
 from uumamba.optim.sharpness_aware import SharpnessAwareSettings
 from uumamba.training.adapted_plan import PlanSettings
 from uumamba.training.hardware import HardwareSettings
@@ -41,6 +42,7 @@ class RunConfig(Settings):
     loss: LossSettings = LossSettings()
     rule: RuleSettings = SharpnessAwareSettings()
     optimizer: OptimizerSettings = SGDSettings()
+    schedule: ScheduleSettings = PolySettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     training: TrainingSettings = TrainingSettings()
     hardware: HardwareSettings = HardwareSettings()

@@ -21,8 +21,22 @@ def show_log(verbose: bool = False) -> None:
 
 
 @contextmanager
-def log_to(path: Path) -> Iterator[None]:
-    """Append the log to a file while the block runs."""
+def only_warnings(*, unless: bool) -> Iterator[None]:
+    """Say nothing but warnings for the block, as one of many processes, unless this is the one that speaks."""
+    level = log.level
+    log.setLevel(level if unless else logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@contextmanager
+def log_to(path: Path | None) -> Iterator[None]:
+    """Append the log to a file, if there is one, while the block runs."""
+    if path is None:
+        yield
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -11,8 +11,11 @@ CONSOLE = make_console(stderr=True)
 Item = TypeVar("Item")
 
 
-def progress_bar(transient: bool = False) -> Progress:
-    """A rich progress display with count, elapsed time and estimate; `add_task` and `advance` as in rich."""
+def progress_bar(*, transient: bool = False, hidden: bool = False) -> Progress:
+    """A rich progress display with count, elapsed time and estimate; `add_task` and `advance` as in rich.
+
+    A `hidden` one does the same and shows nothing.
+    """
     return Progress(
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -22,6 +25,7 @@ def progress_bar(transient: bool = False) -> Progress:
         TimeRemainingColumn(),
         console=CONSOLE,
         transient=transient,
+        disable=hidden,
     )
 
 

@@ -1,9 +1,14 @@
 """Where a run keeps its files."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from uumamba.core.errors import InputError
+from uumamba.core.processes import Processes
 from uumamba.inference.bundle import BUNDLE_NAME
 
 
@@ -35,12 +40,30 @@ class RunDirectory:
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Raise `InputError` if there is nothing to resume, or a run and neither flag to say what to do with it.
 
-        A folder without a checkpoint holds no run: whatever began there was stopped before its first epoch ended.
+        A folder without a checkpoint holds no run: whatever began there was stopped before its first step.
         """
         if resume and not self.last.is_file():
             raise InputError(f"{self.path}: nothing to resume, no {self.last.name} there; start without --resume")
         if not resume and not overwrite and self.last.exists():
             raise InputError(f"{self.path}: holds a run; go on with --resume, or replace it with --overwrite")
+
+    @contextmanager
+    def locked(self, processes: Processes) -> Iterator[None]:
+        """Keep other runs out of this folder for the block; an `InputError` if one is at work there.
+
+        The first process holds the lock for all. The system lets go of it when the process ends, however it does.
+        """
+        if not processes.is_first:
+            yield
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0):
+                yield
+        except Timeout:
+            raise InputError(
+                f"{self.path}: another process is training there; wait for its end, or choose another --name"
+            ) from None
 
     def begin(self) -> None:
         """Make the folder for a new run, and remove what is there."""
