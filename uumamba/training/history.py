@@ -11,7 +11,10 @@ Row = dict[str, float | int | None]
 
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:
-    """Write all rows atomically; the columns are those of all rows as they first appear, an empty cell means no value."""
+    """Write all rows atomically, with every row's columns in the order of their first appearance.
+
+    An empty cell means no value.
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

@@ -13,17 +13,14 @@ _GROUPS = ("loss", "term", "dice", "weight")
 
 
 class TensorBoardLog:
-    """Writes the rows of the history as scalars: `loss/...`, `term/...`, `dice/...`, `weight/...`, all others `run/...`.
+    """Writes rows of the history as scalars: `loss/...`, `term/...`, `dice/...`, `weight/...`, all others `run/...`.
 
-    A resumed run begins with `first_epoch`, the number of the epoch that it writes first; TensorBoard then hides what an
+    A resumed run gives as `first_epoch` the number of the epoch that it writes first; TensorBoard then hides what an
     earlier file holds of this epoch and later ones. Without the package `tensorboard` raises `ConfigError`.
     """
 
     def __init__(self, folder: Path, *, first_epoch: int = 1) -> None:
-        require_tensorboard()
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer: SummaryWriter = SummaryWriter(folder, purge_step=first_epoch)
+        self._writer = _load_writer()(folder, purge_step=first_epoch)
 
     def write(self, row: Mapping[str, float | int | None]) -> None:
         """Write a row of the history at its `epoch`, to the disk; None leaves a gap."""
@@ -38,14 +35,19 @@ class TensorBoardLog:
 
 
 def require_tensorboard() -> None:
-    """Raise `ConfigError` if TensorBoard files were asked for and cannot be written here."""
+    """Raise `ConfigError` if TensorBoard files cannot be written here."""
+    _load_writer()
+
+
+def _load_writer() -> type["SummaryWriter"]:
     try:
-        import torch.utils.tensorboard  # noqa: F401
+        from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ConfigError(
             f"training.tensorboard: true needs the package tensorboard, which cannot be imported ({error}); "
             "run `pip install 'uumamba[tensorboard]'`, or set training.tensorboard=false"
         ) from None
+    return SummaryWriter
 
 
 def _tag(column: str) -> str:
