@@ -34,3 +34,9 @@ def test_training_needs_no_image_reader_and_no_nnunet() -> None:
     # MONAI imports nibabel where it is installed, so that it can be absent is what counts.
     loaded = modules_after("import uumamba.workflows.train", blocked=("nnunetv2", "SimpleITK", "nibabel"))
     assert {"torch", "uumamba"} <= loaded
+
+
+def test_networks_need_no_package_that_breaks_beside_a_cpu_torch() -> None:
+    """Nor the package that nnU-Net takes its networks from, which depends on them."""
+    loaded = modules_after("import uumamba.models.networks")
+    assert not loaded & {"timm", "torchvision", "dynamic_network_architectures", "nnunetv2"}

@@ -13,6 +13,9 @@ from uumamba.config import (
     shipped_configs,
 )
 from uumamba.core.errors import ConfigError, InputError
+from uumamba.core.labels import LabelSet
+from uumamba.data.plan import Plan
+from uumamba.models.topology import plan_topology
 
 
 def test_every_shipped_configuration_is_good_and_says_what_it_is() -> None:
@@ -57,9 +60,52 @@ def test_a_mapping_of_another_variant_replaces_its_branch_and_a_leaf_keeps_it() 
     assert load_config(None, ["optimizer={name: adamw}", "optimizer.learning_rate=1e-4"]).optimizer.name == "adamw"
 
 
+@pytest.mark.parametrize("name", ["umamba", "no_mamba", "nnunet_plain", "nnunet_resenc_m"])
+@pytest.mark.parametrize("shipped", sorted(shipped_configs()))
+def test_every_network_by_one_setting(name: str, shipped: str, tmp_path: Path) -> None:
+    config = load_config(find_config(shipped), [f"network.name={name}"])
+    assert config.network.name == name
+    (tmp_path / "dumped.yaml").write_text(dump_config(config))
+    assert load_config(tmp_path / "dumped.yaml") == config
+
+
+def test_another_network_does_not_inherit_settings() -> None:
+    """Named again they are taken; the variant comes first."""
+    small = find_config("acdc-small")
+    assert load_config(small).network.generation == "v2"
+    assert load_config(small, ["network.name=no_mamba"]).network.generation == "v1"
+    assert load_config(small, ["network.name=no_mamba", "network.generation=v2"]).network.generation == "v2"
+    with pytest.raises(ConfigError, match=r"--set: network\.mamba: no such setting, got 'encoder'"):
+        load_config(small, ["network={name: nnunet_plain, mamba: encoder}"])
+
+
+def test_a_network_has_its_own_blocks_unless_others_are_asked_for() -> None:
+    topology = plan_topology((64, 64), (1.0, 1.0), base_features=32, max_features=512)
+    plan = Plan(
+        dataset="fake", configuration="2d", labels=LabelSet(names=("background", "ball")), channels=(),
+        axes=(2, 1, 0), spacing_mm=(8.0, 1.0, 1.0), median_shape=(4, 64, 64), batch_size=2, batch_dice=True,
+        topology=topology,
+    )  # fmt: skip
+    two = ["plan.configuration=2d", "plan.base_features=8"]
+    blocks = {
+        name: load_config(None, [*two, f"network.name={name}"]).adapt(plan).topology.blocks_encoder
+        for name in ("umamba", "no_mamba", "nnunet_plain", "nnunet_resenc_m")
+    }
+    assert blocks.pop("nnunet_resenc_m") == (1, 3, 4, 6, 6)
+    assert set(blocks.values()) == {(2,) * 5}
+    asked = load_config(None, [*two, "plan.blocks=3", "network.name=nnunet_resenc_m"]).adapt(plan)
+    assert (asked.topology.blocks_encoder, asked.topology.blocks_decoder) == ((3,) * 5, (3,) * 4)
+    assert asked.topology.features == (8, 16, 32, 64, 128)
+    assert load_config(None, ["plan.configuration=2d"]).adapt(plan) == plan
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        (
+            "network.name=unet",
+            "--set: network: Input tag 'unet'.*'umamba', 'no_mamba', 'nnunet_plain', 'nnunet_resenc_m'",
+        ),
         ("training.epoch=3", "--set: training.epoch: no such setting, got 3; the nearest setting is training.epochs"),
         ("training.epochs=many", "--set: training.epochs: Input should be a valid integer.*got 'many'"),
         ("training.epochs=0", "--set: training.epochs: Input should be greater than 0, got 0"),

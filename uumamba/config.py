@@ -14,9 +14,10 @@ from uumamba.core.files import write_text
 from uumamba.core.settings import Settings
 from uumamba.core.strict_yaml import parse_yaml, read_yaml
 from uumamba.data.augment import AugmentationSettings
-from uumamba.data.plan import PlanningSettings
+from uumamba.data.plan import Plan, PlanningSettings
 from uumamba.losses.segmentation import LossSettings
-from uumamba.models.umamba import NetworkSettings
+from uumamba.models.networks import NetworkSettings
+from uumamba.models.umamba import UMambaSettings
 from uumamba.optim.optimizers import OptimizerSettings, SGDSettings
 from uumamba.optim.rules import RuleSettings
 from uumamba.optim.schedules import PolySettings, ScheduleSettings
@@ -38,7 +39,7 @@ class RunConfig(Settings):
     deterministic: bool = False
     planning: PlanningSettings = PlanningSettings()
     plan: PlanSettings = PlanSettings()
-    network: NetworkSettings = NetworkSettings()
+    network: NetworkSettings = UMambaSettings()
     loss: LossSettings = LossSettings()
     rule: RuleSettings = SharpnessAwareSettings()
     optimizer: OptimizerSettings = SGDSettings()
@@ -56,6 +57,16 @@ class RunConfig(Settings):
         if patch is not None and len(patch) != axes:
             raise ValueError(f"plan.patch_size must have {axes} sizes for {chosen}, got {patch}")
         return self
+
+    def adapt(self, plan: Plan) -> Plan:
+        """The plan of the run: with the wishes of `plan`, and the network's own blocks unless `plan.blocks` is set.
+
+        Raises `ConfigError` if the patch size fits no network.
+        """
+        adapted = self.plan.adapt(plan)
+        if self.plan.blocks is not None:
+            return adapted
+        return adapted.model_copy(update={"topology": self.network.adapt(adapted.topology)})
 
 
 def config_directory() -> Path:

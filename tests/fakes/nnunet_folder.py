@@ -10,7 +10,9 @@ from torch import Tensor
 
 from uumamba.core.topology import Topology
 from uumamba.models.blocks import ConvNormAct
-from uumamba.models.umamba import UMamba, UMambaSettings
+from uumamba.models.networks import NetworkSettings
+from uumamba.models.umamba import UMambaSettings
+from uumamba.models.unet import UNet
 
 TOPOLOGIES = {
     2: Topology((16, 16), (4, 8, 8), ((3, 3),) * 3, ((1, 1), (2, 2), (2, 2)), (1, 2, 1), (1, 1)),
@@ -22,7 +24,7 @@ NAMES = {2: "2d", 3: "3d_fullres"}
 PLACES = {"encoder": "Enc", "bottleneck": "Bot", "none": "NoMamba"}
 
 
-def published_state(network: UMamba) -> dict[str, Tensor]:
+def published_state(network: UNet) -> dict[str, Tensor]:
     """A network's state under the published names, with the published copies."""
     state = dict(network.state_dict())
     for name, module in network.named_modules():
@@ -119,7 +121,7 @@ def dataset_json() -> dict[str, Any]:
     }
 
 
-def small_network(settings: UMambaSettings, dims: int, *, seed: int = 0, deep_supervision: bool = True) -> UMamba:
+def small_network(settings: NetworkSettings, dims: int, *, seed: int = 0, deep_supervision: bool = True) -> UNet:
     """An untrained network of three stages, all of whose blocks count and none of whose classes prevails."""
     torch.manual_seed(seed)
     network = settings.build(TOPOLOGIES[dims], input_channels=1, classes=3, deep_supervision=deep_supervision)
@@ -131,7 +133,7 @@ def small_network(settings: UMambaSettings, dims: int, *, seed: int = 0, deep_su
     return network
 
 
-def checkpoint_of(network: UMamba, dims: int, **changes: Any) -> dict[str, Any]:
+def checkpoint_of(network: UNet, dims: int, **changes: Any) -> dict[str, Any]:
     """A checkpoint as nnU-Net's trainer fills it, numpy's numbers and all."""
     return {
         "network_weights": published_state(network),
@@ -155,7 +157,7 @@ def checkpoint_of(network: UMamba, dims: int, **changes: Any) -> dict[str, Any]:
 
 def write_model_folder(
     root: Path,
-    settings: UMambaSettings,
+    settings: NetworkSettings,
     dims: int,
     *,
     folds: tuple[str, ...] = ("0",),
@@ -164,7 +166,7 @@ def write_model_folder(
     **changes: Any,
 ) -> Path:
     """A model folder below `root`; each fold has other weights, and `changes` change every checkpoint."""
-    name = f"nnUNetTrainerUMamba{PLACES[settings.mamba]}"
+    name = f"nnUNetTrainerUMamba{PLACES[settings.mamba]}" if isinstance(settings, UMambaSettings) else "nnUNetTrainer"
     folder = root / f"{name}__nnUNetPlans__{NAMES[dims]}"
     for number, fold in enumerate(folds):
         (folder / f"fold_{fold}").mkdir(parents=True)

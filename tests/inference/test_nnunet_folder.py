@@ -3,15 +3,19 @@
 import json
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
 from tests.fakes.nnunet_folder import (
     NAMES,
     TOPOLOGIES,
     checkpoint_of,
+    dataset_json,
     flat_plans,
     nested_plans,
     published_state,
@@ -27,6 +31,8 @@ from uumamba.imaging.orientation import Orientation
 from uumamba.inference.bundle import Bundle, read_bundle, write_bundle
 from uumamba.inference.nnunet_folder import find_folds, read_fold
 from uumamba.inference.predictor import Predictor
+from uumamba.models.baselines import NnunetPlainSettings, NnunetResEncMSettings
+from uumamba.models.nnunet_names import nnunet_class_architecture, nnunet_names
 from uumamba.models.umamba import UMambaSettings
 
 OFFICIAL = Path(__file__).parents[2].parent / "shared" / "parity" / "official_model"
@@ -156,6 +162,62 @@ def test_plans_with_an_architecture_give_the_same_plan(tmp_path: Path) -> None:
     assert description.plan == flat.plan
     assert description.origin is not None
     assert description.origin.nnunet == "2, plans with an architecture"
+
+
+def nnunets_folder(root: Path, settings: Any, dims: int, **arch_kwargs: Any) -> tuple[Path, nnUNetPredictor]:
+    """What nnU-Net itself trains: a model folder with its own class, and the stock predictor with that network."""
+    topology = TOPOLOGIES[dims]
+    architecture = nnunet_class_architecture(topology, residual=settings.residual)
+    plans = flat_plans(dims)
+    plans["configurations"][NAMES[dims]]["architecture"] = architecture
+    torch.manual_seed(0)
+    theirs = get_network_from_plans(
+        architecture["network_class_name"],
+        architecture["arch_kwargs"],
+        architecture["_kw_requires_import"],
+        1,
+        3,
+        deep_supervision=False,
+    )
+    theirs.load_state_dict(nnunet_names(small_network(settings, dims).state_dict()))
+    architecture["arch_kwargs"] |= arch_kwargs
+    arguments = {"plans": plans, "configuration": NAMES[dims], "fold": 0, "dataset_json": dataset_json()}
+    folder = write_model_folder(
+        root, settings, dims, plans=plans, network_weights=theirs.state_dict(), init_args=arguments
+    )
+    return folder, stock_of_published(folder, theirs, NAMES[dims])
+
+
+NNUNETS = pytest.mark.parametrize("settings", [NnunetPlainSettings(), NnunetResEncMSettings()], ids=str)
+
+
+@pytest.mark.usefixtures("single_precision")
+@NNUNETS
+@pytest.mark.parametrize("dims", [2, 3])
+def test_nnunets_own_networks_arrive_and_give_its_label_maps(settings: Any, dims: int, tmp_path: Path) -> None:
+    folder, stock = nnunets_folder(tmp_path, settings, dims)
+    bundle = bundle_of(folder, tmp_path / "b.safetensors")
+    assert bundle.description.network == settings
+    assert bundle.description.origin is not None
+    assert bundle.description.origin.contradictions == ()
+    write_image(tmp_path / "image.nii.gz", scan())
+    expected = stock_label_map(stock, tmp_path / "image.nii.gz")
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(Predictor([bundle]).predict([scan()]), expected)
+
+
+@NNUNETS
+def test_nnunets_own_networks_from_old_plans(settings: Any, tmp_path: Path) -> None:
+    description, _ = read_fold(write_model_folder(tmp_path, settings, 2), "0", CHECKPOINT)
+    assert description.network == settings
+    assert description.plan.topology == TOPOLOGIES[2]
+
+
+def test_weights_that_fit_a_network_that_computes_otherwise(tmp_path: Path) -> None:
+    folder, _ = nnunets_folder(tmp_path, NnunetPlainSettings(), 2, nonlin="torch.nn.ReLU")
+    message = r"plans\.json: configuration 2d: nonlin is 'torch\.nn\.ReLU', must be 'torch\.nn\.LeakyReLU'"
+    with pytest.raises(InputError, match=message):
+        read_fold(folder, "0", CHECKPOINT)
 
 
 def test_a_checkpoint_may_be_all_there_is(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.fakes.scan import scan
 from uumamba.imaging.files import read_label_map, write_image
 from uumamba.inference.bundle import read_bundle
 from uumamba.inference.predictor import Predictor
+from uumamba.models.baselines import NnunetPlainSettings
 from uumamba.models.umamba import UMambaSettings
 
 OFFICIAL = Path(__file__).parents[2].parent / "shared" / "parity" / "official_model"
@@ -38,6 +39,13 @@ def test_one_fold_is_one_file_for_infer(tmp_path: Path, capsys: pytest.CaptureFi
     assert uumamba("infer", *arguments) == 0
     labels = read_label_map(tmp_path / "out" / "scan.nii.gz").data
     np.testing.assert_array_equal(labels, Predictor([read_bundle(bundle)]).predict([scan()]))
+
+
+def test_nnunets_own_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_model_folder(tmp_path, NnunetPlainSettings(), 2)
+    assert uumamba("import", folder, "-o", tmp_path / "m") == 0
+    assert "fold 0, 2d nnunet_plain" in " ".join(capsys.readouterr().err.split())
+    assert read_bundle(tmp_path / "m").description.network == NnunetPlainSettings()
 
 
 @pytest.mark.skipif(not OFFICIAL.is_dir(), reason="the published numbers (shared/parity) are not beside this checkout")

@@ -165,6 +165,11 @@ def read_nnunet_plan(
     )
 
 
+def architecture_of(plans: Mapping[str, Any], configuration: str, *, where: str) -> Mapping[str, Any] | None:
+    """The `architecture` of a configuration, its own or inherited; None in plans with old keys."""
+    return _resolve(plans["configurations"], configuration, where).get("architecture")
+
+
 def has_flat_keys(plans: Mapping[str, Any]) -> bool:
     """Whether no configuration has an `architecture`: plans as nnU-Net wrote them before it had that key."""
     return not any("architecture" in configuration for configuration in plans["configurations"].values())

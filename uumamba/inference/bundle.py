@@ -22,7 +22,7 @@ from uumamba.core.settings import Settings, first_problem
 from uumamba.data.plan import Plan
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
-from uumamba.models.umamba import NetworkSettings
+from uumamba.models.networks import NetworkSettings
 
 BUNDLE_NAME = "model.safetensors"
 """The bundle's name inside a run directory; elsewhere a bundle may have any name."""

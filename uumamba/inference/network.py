@@ -5,7 +5,7 @@ from collections.abc import Collection
 from torch import nn
 
 from uumamba.data.plan import Plan
-from uumamba.models.umamba import NetworkSettings
+from uumamba.models.networks import NetworkSettings
 from uumamba.scan import ScanBackend
 
 

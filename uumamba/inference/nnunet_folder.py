@@ -12,10 +12,12 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.core.versions import installed_versions
 from uumamba.data.nnunet_dataset import read_nnunet_dataset
-from uumamba.data.nnunet_plans import has_flat_keys, read_nnunet_plan
+from uumamba.data.nnunet_plans import architecture_of, has_flat_keys, read_nnunet_plan
 from uumamba.data.plan import Plan
 from uumamba.inference.bundle import BundleDescription, Origin, TrainingRecord
 from uumamba.inference.nnunet_checkpoint import NnunetCheckpoint, read_nnunet_checkpoint
+from uumamba.models.networks import NetworkSettings
+from uumamba.models.nnunet_names import identify_nnunet, network_from_nnunet, require_same_architecture
 from uumamba.models.official import OfficialNetwork, identify_official, network_from_official
 from uumamba.models.umamba import UMambaSettings
 
@@ -49,8 +51,8 @@ def read_fold(folder: Path, fold: str, checkpoint: str) -> tuple[BundleDescripti
     """Description and weights, under our names, of one fold's network.
 
     plans.json and dataset.json are those of the folder or, where it has none, of the checkpoint. What kind of network
-    it is, the weights say. Raises `InputError` for what cannot be read, is not U-Mamba, holds NaN or infinity, or is
-    preprocessed otherwise.
+    it is, the weights say. Raises `InputError` for what cannot be read, is neither U-Mamba nor a network of nnU-Net's
+    own, holds NaN or infinity, or is preprocessed otherwise.
     """
     _require_checkpoint_name(checkpoint)
     if not _FOLD.fullmatch(fold):
@@ -65,12 +67,11 @@ def read_fold(folder: Path, fold: str, checkpoint: str) -> tuple[BundleDescripti
     content, dataset_where = _own_or_checkpoints(folder / "dataset.json", read.dataset, path)
     dataset = read_nnunet_dataset(content, dataset_where)
     plan = read_nnunet_plan(plans, read.configuration, labels=dataset.labels, channels=dataset.channels, where=where)
-    found = identify_official(read.weights)
-    state = network_from_official(read.weights, _network_config(plan, found)).state_dict()
+    network, kind, state = _network(read, plan, architecture_of(plans, read.configuration, where=where), where)
     _require_finite(state, path)
     description = BundleDescription(
         plan=plan,
-        network=UMambaSettings(mamba=found.mamba, generation=found.generation),
+        network=network,
         mirrored_axes=_image_axes(read, plan),
         training=TrainingRecord(epochs=read.epoch, fold=int(fold) if fold.isdecimal() else fold),
         origin=Origin(
@@ -81,7 +82,7 @@ def read_fold(folder: Path, fold: str, checkpoint: str) -> tuple[BundleDescripti
             plans=str(plans.get("plans_name")),
             configuration=read.configuration,
             nnunet="2, plans with flat keys" if has_flat_keys(plans) else "2, plans with an architecture",
-            contradictions=_contradictions(folder, plans, read, found),
+            contradictions=_contradictions(folder, plans, read, kind),
         ),
         versions=installed_versions(),
         licence=dataset.licence or "unknown",
@@ -121,6 +122,28 @@ def _own_or_checkpoints(
     return content, str(path)
 
 
+def _network(
+    read: NnunetCheckpoint, plan: Plan, architecture: Mapping[str, Any] | None, where: str
+) -> tuple[NetworkSettings, str, Mapping[str, Tensor]]:
+    """What the weights are of, in our settings and in one word, and they themselves under our names."""
+    nnunet = identify_nnunet(read.weights)
+    if nnunet is None:
+        found = identify_official(read.weights)
+        state = network_from_official(read.weights, _network_config(plan, found)).state_dict()
+        return UMambaSettings(mamba=found.mamba, generation=found.generation), found.kind, state
+    if architecture is not None:
+        place = f"{where}: configuration {read.configuration}"
+        require_same_architecture(architecture, plan.topology, residual=nnunet.residual, where=place)
+    network = network_from_nnunet(
+        read.weights,
+        plan.topology,
+        residual=nnunet.residual,
+        input_channels=len(plan.channels),
+        classes=plan.labels.classes,
+    )
+    return nnunet, nnunet.name, network.state_dict()
+
+
 def _network_config(plan: Plan, found: OfficialNetwork) -> dict[str, Any]:
     return {
         "input_channels": len(plan.channels),
@@ -148,15 +171,15 @@ def _image_axes(checkpoint: NnunetCheckpoint, plan: Plan) -> tuple[int, ...]:
 
 
 def _contradictions(
-    folder: Path, plans: Mapping[str, Any], checkpoint: NnunetCheckpoint, found: OfficialNetwork
+    folder: Path, plans: Mapping[str, Any], checkpoint: NnunetCheckpoint, network: str
 ) -> tuple[str, ...]:
     """What folder, checkpoint and weights say differently; the weights are believed, then the folder's plans."""
     said = []
     folder_name = folder.resolve().name
     for what, name in (("folder's name", folder_name), ("trainer's name", checkpoint.trainer)):
         kind = _KIND_IN_NAME.search(name)
-        if kind and kind[1].lower() != found.kind:
-            said.append(f"The {what}, {name}, says {kind[1].lower()}; the weights say {found.kind} and were believed.")
+        if kind and kind[1].lower() != network:
+            said.append(f"The {what}, {name}, says {kind[1].lower()}; the weights say {network} and were believed.")
     parts = folder_name.split("__")
     if len(parts) == 3 and parts[2] != checkpoint.configuration:
         said.append(

@@ -1,4 +1,4 @@
-"""Convolution, normalisation, activation, and the two residual blocks of U-Mamba; 2D and 3D.
+"""Convolution, normalisation, activation, the two residual blocks of U-Mamba, and stages of blocks; 2D and 3D.
 
 Module names are those of the published networks, so that their weights load as they are.
 """
@@ -125,6 +125,15 @@ def v2_stage(inputs: int, outputs: int, kernel: Sequence[int], blocks: int, stri
     """A strided residual block and `blocks - 1` basic blocks."""
     first = ResidualBlock(inputs, outputs, kernel, stride=stride)
     return nn.Sequential(first, *(BasicBlock(outputs, outputs, kernel) for _ in range(blocks - 1)))
+
+
+def plain_stage(inputs: int, outputs: int, kernel: Sequence[int], blocks: int, stride: Sequence[int]) -> nn.Module:
+    """`blocks` convolutions with norm and activation, the first strided: nnU-Net's stage without shortcuts."""
+    first = ConvNormAct(inputs, outputs, kernel, stride=stride)
+    rest = [ConvNormAct(outputs, outputs, kernel) for _ in range(blocks - 1)]
+    stage = nn.Sequential()
+    stage.add_module("convs", nn.Sequential(first, *rest))
+    return stage
 
 
 def checkpointed(part: Callable[..., Tensor], *maps: Tensor, when: bool) -> Tensor:

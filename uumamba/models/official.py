@@ -41,14 +41,14 @@ def identify_official(state_dict: Mapping[str, Tensor]) -> OfficialNetwork:
 
     Raises `InputError` for the parameters of another network, such as nnU-Net's own.
     """
-    names = [_our_name(name) for name in state_dict if _is_parameter(name)]
+    names = [_our_name(name) for name in state_dict if is_parameter(name)]
     generations = [generation for generation, marks in _MARKS.items() if all(_any(names, mark) for mark in marks)]
     encoder, bottleneck = _any(names, "encoder.mamba_layers."), _any(names, "mamba_layer.")
     if len(generations) != 1 or (encoder and bottleneck):
         raise InputError(
             "official network: these are not the parameters of a U-Mamba of generation v1 or v2 (its blocks, its "
-            f"upsampling, Mamba in one place), but {_listed(sorted(names)) or 'none'}; give a model that U-Mamba or "
-            "UU-Mamba trained"
+            f"upsampling, Mamba in one place), but {_listed(sorted(names)) or 'none'}; give a model that U-Mamba, "
+            "UU-Mamba or nnU-Net trained"
         )
     heads = {name.split(".")[2] for name in names if name.startswith(_HEAD)}
     stages = {name.split(".")[2] for name in names if name.startswith("decoder.stages.")}
@@ -89,13 +89,13 @@ def network_from_official(state_dict: Mapping[str, Tensor], config: Mapping[str,
         generation=_GENERATIONS[config["generation"]],
         deep_supervision=config.get("every_head", True),
     )
-    ours = {_our_name(name): tensor for name, tensor in state_dict.items() if _is_parameter(name)}
-    _require_same(ours, network.state_dict())
+    ours = {_our_name(name): tensor for name, tensor in state_dict.items() if is_parameter(name)}
+    require_same(ours, network.state_dict())
     network.load_state_dict(ours)
     return network
 
 
-def _is_parameter(name: str) -> bool:
+def is_parameter(name: str) -> bool:
     """Whether an entry is a parameter of its own, not a copy and not a tensor stored beside the state."""
     bare = name.removeprefix("state/")
     return not (".all_modules." in bare or bare.startswith(("decoder.encoder.", "input", "output/")))
@@ -113,8 +113,8 @@ def _our_name(name: str) -> str:
     return "mamba_layer." + bare if bare.startswith("mamba.") else bare
 
 
-def _require_same(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Names and shapes must be the same on both sides."""
+def require_same(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Names and shapes must be the same on both sides; raises `InputError` that names the first ones that are not."""
     problems = {
         "missing": expected.keys() - given.keys(),
         "unexpected": given.keys() - expected.keys(),

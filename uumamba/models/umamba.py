@@ -5,19 +5,19 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from uumamba.core.errors import ConfigError, InputError
+from uumamba.core.errors import ConfigError
 from uumamba.core.settings import Settings
 from uumamba.core.topology import Topology
-from uumamba.models.blocks import NEGATIVE_SLOPE, BasicBlock
 from uumamba.models.decoders.unet import UNetDecoder
 from uumamba.models.encoder import Encoder, Generation
 from uumamba.models.mamba import MambaLayer
+from uumamba.models.unet import UNet
 from uumamba.scan import BACKENDS, ScanBackend
 
 MambaPlace = Literal["none", "bottleneck", "encoder"]
 
 
-class UMamba(nn.Module):
+class UMamba(UNet):
     """U-Mamba for 2D and 3D, with Mamba nowhere, on the bottleneck or behind the encoder's stages.
 
     The generations `v1` (what UU-Mamba trains) and `v2` (U-Mamba today) differ in blocks, upsampling and tokens and are
@@ -39,17 +39,9 @@ class UMamba(nn.Module):
         scan_backend: str = "auto",
         checkpoint_stages: Collection[int] = (),
     ) -> None:
-        super().__init__()
         if scan_backend not in ("auto", *BACKENDS):
             raise ConfigError(f"scan backend: unknown {scan_backend!r}; choose auto or one of {', '.join(BACKENDS)}")
-        stages = range(len(topology.features))
-        if not set(checkpoint_stages) <= set(stages):
-            raise ConfigError(
-                f"checkpoint_stages: the network's stages are {stages[0]} (full resolution) to {stages[-1]}, got "
-                f"{', '.join(map(str, checkpoint_stages))}"
-            )
-        self.topology = topology
-        self.input_channels = input_channels
+        super().__init__(topology, input_channels=input_channels, checkpoint_stages=checkpoint_stages)
         self.encoder = Encoder(
             topology,
             input_channels=input_channels,
@@ -68,48 +60,12 @@ class UMamba(nn.Module):
             deep_supervision=deep_supervision,
             checkpoint_stages=checkpoint_stages,
         )
-        self._initialise(zero_last_norms=generation == "v1" and mamba == "encoder")
+        self.initialise(zero_last_norms=generation == "v1" and mamba == "encoder")
 
-    def _initialise(self, *, zero_last_norms: bool) -> None:
-        """He initialisation of convolutions; optionally basic blocks start as their shortcuts. Mamba keeps its own."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
-                nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif zero_last_norms and isinstance(module, BasicBlock):
-                for parameter in module.conv2.norm.parameters():
-                    nn.init.zeros_(parameter)
-
-    def forward(self, x: Tensor) -> list[Tensor] | Tensor:
-        """Logits of images (batch, input channel, *spatial), sizes being multiples of the total stride.
-
-        In training with deep supervision a list, one per decoder stage, full resolution first; else one tensor (batch,
-        classes, *spatial). Raises `InputError` on a wrong number of axes or channels, or sizes that do not divide.
-        """
-        every_level = self.decoder.deep_supervision and self.training
-        logits = self.every_logits(x, every_level=every_level)
-        return logits if every_level else logits[0]
-
-    def every_logits(self, x: Tensor, *, every_level: bool) -> list[Tensor]:
-        """Logits as `forward`, in a list: of every decoder stage, full resolution first, or of the last alone."""
-        self._check(x)
-        maps = self.encoder(x)
-        maps[-1] = self.mamba_layer(maps[-1])
-        logits: list[Tensor] = self.decoder(maps, every_level=every_level)
-        return logits
-
-    def _check(self, x: Tensor) -> None:
-        """Refuse what the convolutions would fail on, in words."""
-        axes, steps, sizes = self.topology.spatial_dims, self.topology.total_stride, tuple(x.shape[2:])
-        if x.ndim != axes + 2 or x.shape[1] != self.input_channels:
-            raise InputError(
-                f"network: expects (batch, {self.input_channels} channels, {axes} spatial axes), got {tuple(x.shape)}"
-            )
-        if any(size % step or size == 0 for size, step in zip(sizes, steps, strict=True)):
-            raise InputError(
-                f"network: spatial sizes must be multiples of its total stride {steps}, got {sizes}; pad the image"
-            )
+    def bottleneck(self, x: Tensor) -> Tensor:
+        """The lowest map through its Mamba layer, if it has one."""
+        below: Tensor = self.mamba_layer(x)
+        return below
 
 
 class UMambaSettings(Settings):
@@ -118,6 +74,15 @@ class UMambaSettings(Settings):
     name: Literal["umamba"] = "umamba"
     mamba: MambaPlace = "encoder"
     generation: Generation = "v1"
+
+    @property
+    def uses_scan(self) -> bool:
+        """Whether the selective scan runs in it, so that a scan backend matters."""
+        return self.mamba != "none"
+
+    def adapt(self, topology: Topology) -> Topology:
+        """The topology that the network has unless other blocks are asked for: the planned one."""
+        return topology
 
     def build(
         self,
@@ -142,4 +107,42 @@ class UMambaSettings(Settings):
         )
 
 
-NetworkSettings = UMambaSettings
+class NoMambaSettings(Settings):
+    """U-Mamba's network of a generation without its Mamba layers: "U-Mamba without Mamba" of arXiv 2404.09556."""
+
+    name: Literal["no_mamba"] = "no_mamba"
+    generation: Generation = "v1"
+
+    @property
+    def mamba(self) -> MambaPlace:
+        """Nowhere."""
+        return "none"
+
+    @property
+    def uses_scan(self) -> bool:
+        """No."""
+        return False
+
+    def adapt(self, topology: Topology) -> Topology:
+        """The topology that the network has unless other blocks are asked for: the planned one."""
+        return topology
+
+    def build(
+        self,
+        topology: Topology,
+        *,
+        input_channels: int,
+        classes: int,
+        deep_supervision: bool,
+        scan_backend: ScanBackend = "auto",
+        checkpoint_stages: Collection[int] = (),
+    ) -> UMamba:
+        """The network, freshly initialised from torch's global random state; no scan runs in it."""
+        return UMambaSettings(mamba="none", generation=self.generation).build(
+            topology,
+            input_channels=input_channels,
+            classes=classes,
+            deep_supervision=deep_supervision,
+            scan_backend=scan_backend,
+            checkpoint_stages=checkpoint_stages,
+        )

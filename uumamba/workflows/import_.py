@@ -8,6 +8,8 @@ from uumamba.core.log import log
 from uumamba.inference.bundle import write_bundle
 from uumamba.inference.model_card import IMAGE_AXES
 from uumamba.inference.nnunet_folder import find_folds, read_fold
+from uumamba.models.networks import NetworkSettings
+from uumamba.models.umamba import UMambaSettings
 
 
 def import_(folder: Path, output: Path, *, folds: Sequence[str], checkpoint: str) -> None:
@@ -26,9 +28,15 @@ def import_(folder: Path, output: Path, *, folds: Sequence[str], checkpoint: str
         for contradiction in description.origin.contradictions if description.origin else ():
             log.warning("%s", contradiction)
         write_bundle(target, state=state, description=description)
-        network, plan = description.network, description.plan
-        log.info("%s: fold %s, %s %s, Mamba %s", target, fold, plan.configuration, network.generation, network.mamba)
+        plan = description.plan
+        log.info("%s: fold %s, %s %s", target, fold, plan.configuration, _in_words(description.network))
         log.info(IMAGE_AXES[plan.orientation])
+
+
+def _in_words(network: NetworkSettings) -> str:
+    if isinstance(network, UMambaSettings):
+        return f"{network.generation}, Mamba {network.mamba}"
+    return network.name
 
 
 def _beside(output: Path, fold: str) -> Path:

@@ -20,12 +20,15 @@ from uumamba.inference.exports.nnunet import export_nnunet
 from uumamba.inference.exports.table import EXPORTERS, find_exporter
 from uumamba.inference.nnunet_folder import read_fold
 from uumamba.inference.predictor import Predictor
-from uumamba.models.umamba import UMambaSettings
+from uumamba.models.baselines import NnunetPlainSettings, NnunetResEncMSettings
+from uumamba.models.networks import NetworkSettings
+from uumamba.models.umamba import NoMambaSettings, UMambaSettings
 
 NETWORKS = [
     (UMambaSettings(mamba=mamba, generation=generation), dims)
     for mamba, generation, dims in product(("encoder", "bottleneck", "none"), ("v1", "v2"), (2, 3))
 ]
+NNUNETS = [(settings, dims) for settings, dims in product((NnunetPlainSettings(), NnunetResEncMSettings()), (2, 3))]
 ENCODER = UMambaSettings(mamba="encoder", generation="v1")
 
 
@@ -36,7 +39,7 @@ def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trained(
-    settings: UMambaSettings, dims: int, folder: Path, *, orientation: str = "canonical", deep_supervision: bool = True
+    settings: NetworkSettings, dims: int, folder: Path, *, orientation: str = "canonical", deep_supervision: bool = True
 ) -> Bundle:
     """A bundle as training leaves it, on images in canonical axes; or as an import does, on stored ones."""
     labels = LabelSet(names=("background", "cavity", "wall"))
@@ -52,9 +55,9 @@ def trained(
 
 @pytest.mark.usefixtures("single_precision")
 @pytest.mark.parametrize("shape", [(13, 12, 4), (33, 29, 7)], ids=["one window", "many windows"])
-@pytest.mark.parametrize(("settings", "dims"), NETWORKS, ids=str)
+@pytest.mark.parametrize(("settings", "dims"), [*NETWORKS, *NNUNETS], ids=str)
 def test_nnunet_gives_our_label_map(
-    settings: UMambaSettings, dims: int, shape: tuple[int, int, int], tmp_path: Path
+    settings: NetworkSettings, dims: int, shape: tuple[int, int, int], tmp_path: Path
 ) -> None:
     bundle, image = trained(settings, dims, tmp_path), scan(shape=shape)
     export_nnunet(bundle, tmp_path / "exported")
@@ -104,7 +107,7 @@ def test_the_stock_predictor_as_it_is(dims: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("settings", "dims"), NETWORKS, ids=str)
 @pytest.mark.parametrize("deep_supervision", [True, False])
 def test_what_is_imported_again_is_the_same(
-    settings: UMambaSettings, dims: int, deep_supervision: bool, tmp_path: Path
+    settings: NetworkSettings, dims: int, deep_supervision: bool, tmp_path: Path
 ) -> None:
     bundle = trained(settings, dims, tmp_path, deep_supervision=deep_supervision)
     export_nnunet(bundle, tmp_path / "exported")
@@ -115,6 +118,32 @@ def test_what_is_imported_again_is_the_same(
     assert (description.licence, description.citation) == ("CC BY 4.0", "x")
     assert state.keys() == bundle.state.keys()
     assert all(torch.equal(state[name], bundle.state[name]) for name in state)
+
+
+@pytest.mark.parametrize(("settings", "dims"), NNUNETS, ids=str)
+def test_nnunets_own_networks_go_as_its_own_classes(settings: NetworkSettings, dims: int, tmp_path: Path) -> None:
+    """nnU-Net needs nothing of ours to run them; imported again they are the same."""
+    bundle = trained(settings, dims, tmp_path)
+    export_nnunet(bundle, tmp_path / "exported")
+    network = stock_of_exported(tmp_path / "exported").network
+    assert type(network).__module__ == "dynamic_network_architectures.architectures.unet"
+    assert "needs nothing beside nnU-Net" in (tmp_path / "exported" / "README.md").read_text()
+    description, state = read_fold(tmp_path / "exported", "0", "checkpoint_final.pth")
+    assert (description.plan, description.network) == (bundle.description.plan, settings)
+    assert state.keys() == bundle.state.keys()
+    assert all(torch.equal(state[name], bundle.state[name]) for name in state)
+
+
+def test_nnunets_own_networks_with_one_head_are_refused(tmp_path: Path) -> None:
+    bundle = trained(NnunetPlainSettings(), 2, tmp_path, deep_supervision=False)
+    with pytest.raises(InputError, match=r"it has one head, .* train it with --set training\.deep_supervision=true"):
+        export_nnunet(bundle, tmp_path / "exported")
+
+
+def test_u_mamba_without_mamba_goes_as_u_mamba(tmp_path: Path) -> None:
+    export_nnunet(trained(NoMambaSettings(generation="v2"), 2, tmp_path), tmp_path / "exported")
+    description, _ = read_fold(tmp_path / "exported", "0", "checkpoint_final.pth")
+    assert description.network == UMambaSettings(mamba="none", generation="v2")
 
 
 def test_the_folder_has_what_nnunet_looks_for(tmp_path: Path) -> None:

@@ -1,16 +1,23 @@
-"""A bundle as a model folder of nnU-Net 2, which the stock predictor runs where uumamba is installed too."""
+"""A bundle as a model folder of nnU-Net 2, which the stock predictor runs.
 
+A U-Mamba runs there where uumamba is installed too, nnU-Net's own networks wherever nnU-Net is.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from uumamba.core.errors import InputError
 from uumamba.core.files import atomic, write_json, write_text
 from uumamba.data.nnunet_dataset import nnunet_labels
 from uumamba.data.nnunet_plans import NORMALIZATIONS, ORIENTATION_KEY
 from uumamba.data.plan import Plan
 from uumamba.inference.bundle import Bundle, BundleDescription, build_network
+from uumamba.models.baselines import NnunetPlainSettings, NnunetResEncMSettings
 from uumamba.models.for_nnunet import nnunet_architecture
+from uumamba.models.nnunet_names import nnunet_class_architecture, nnunet_names
 
 _SCHEMES = {ours: theirs for theirs, ours in NORMALIZATIONS.items()}
 _ORIENTATION = {
@@ -20,13 +27,15 @@ _ORIENTATION = {
     ),
     "stored": "This network takes images in the axes that they are stored in, as nnU-Net gives them.",
 }
+_OURS = "nnU-Net builds the network from `plans.json`, so uumamba must be installed beside it:"
+_THEIRS = "The network is nnU-Net's own, which needs nothing beside nnU-Net:"
 _README = """# {dataset} {configuration}, for nnU-Net 2
 
 Exported by uumamba from a bundle with SHA-256 {sha256}. Research use only: not a medical device.
 
 {orientation}
 
-nnU-Net builds the network from `plans.json`, so uumamba must be installed beside it:
+{needs}
 
     nnUNetv2_predict_from_modelfolder -i IMAGES -o OUTPUT -m THIS_FOLDER -f 0 --disable_tta
 
@@ -39,16 +48,19 @@ voxels differ, most of them at the image's border, where the windows' weights ar
 def export_nnunet(bundle: Bundle, folder: Path) -> str:
     """Write plans.json, dataset.json, README.md and fold_0/checkpoint_final.pth.
 
-    The checkpoint holds tensors and plain values only. Raises `InputError` for an ignore label that nnU-Net refuses.
+    The checkpoint holds tensors and plain values only. Raises `InputError` for an ignore label that nnU-Net refuses,
+    and for a network of nnU-Net's own that lacks the heads of deep supervision.
     """
     description = bundle.description
     network = build_network(bundle)
-    plans = _plans(description, every_head=bool(network.get_submodule("decoder").deep_supervision))
+    architecture = _architecture(bundle, every_head=bool(network.get_submodule("decoder").deep_supervision))
+    state, theirs = network.state_dict(), _is_theirs(description)
+    plans = _plans(description.plan, architecture)
     dataset = _dataset(description)
     # nnU-Net takes None for no mirroring and fails on an empty tuple.
     mirrored = description.plan.patch_axes(description.mirrored_axes) or None
     checkpoint = {
-        "network_weights": dict(network.state_dict()),
+        "network_weights": nnunet_names(state) if theirs else dict(state),
         "trainer_name": "nnUNetTrainer",
         "init_args": {
             "plans": plans,
@@ -65,6 +77,7 @@ def export_nnunet(bundle: Bundle, folder: Path) -> str:
         configuration=description.plan.configuration,
         sha256=bundle.sha256,
         orientation=orientation,
+        needs=_THEIRS if theirs else _OURS,
         ending=dataset["file_ending"],
     )
     write_json(folder / "plans.json", plans)
@@ -75,9 +88,25 @@ def export_nnunet(bundle: Bundle, folder: Path) -> str:
     return orientation
 
 
-def _plans(description: BundleDescription, *, every_head: bool) -> dict[str, Any]:
+def _is_theirs(description: BundleDescription) -> bool:
+    return isinstance(description.network, NnunetPlainSettings | NnunetResEncMSettings)
+
+
+def _architecture(bundle: Bundle, *, every_head: bool) -> dict[str, Any]:
+    """What nnU-Net builds the network from: its own class where it has one."""
+    network, topology = bundle.description.network, bundle.description.plan.topology
+    if not isinstance(network, NnunetPlainSettings | NnunetResEncMSettings):
+        return nnunet_architecture(topology, mamba=network.mamba, generation=network.generation, every_head=every_head)
+    if not every_head:
+        raise InputError(
+            f"{bundle.path}: trained without deep supervision, it has one head, and nnU-Net's own network has one per "
+            "decoder stage; train it with --set training.deep_supervision=true"
+        )
+    return nnunet_class_architecture(topology, residual=network.residual)
+
+
+def _plans(plan: Plan, architecture: Mapping[str, Any]) -> dict[str, Any]:
     """plans.json with one configuration; the original images' spacing and shape are not known, but those planned."""
-    plan, network = description.plan, description.network
     return {
         "dataset_name": plan.dataset,
         "plans_name": "uumambaPlans",
@@ -87,12 +116,7 @@ def _plans(description: BundleDescription, *, every_head: bool) -> dict[str, Any
         "transpose_forward": [2 - axis for axis in plan.axes],
         "transpose_backward": [plan.axes.index(2 - axis) for axis in range(3)],
         "configurations": {
-            plan.configuration: _configuration(plan)
-            | {
-                "architecture": nnunet_architecture(
-                    plan.topology, mamba=network.mamba, generation=network.generation, every_head=every_head
-                )
-            }
+            plan.configuration: _configuration(plan) | {"architecture": architecture},
         },
         "experiment_planner_used": "ExperimentPlanner",
         "label_manager": "LabelManager",

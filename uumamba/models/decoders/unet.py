@@ -1,7 +1,7 @@
 """The U-Net decoder of U-Mamba, in both published generations."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import torch
@@ -11,6 +11,9 @@ from torch.nn import functional
 from uumamba.core.topology import Topology
 from uumamba.models.blocks import checkpointed, convolution, transposed_convolution, v1_stage, v2_stage
 from uumamba.models.encoder import Generation, reduced_blocks
+
+StageBuilder = Callable[[int, int, Sequence[int], int, Sequence[int]], nn.Module]
+"""Makes a stage of input and output features, kernel, number of blocks, and the stride of the first."""
 
 
 class UpsampleLayer(nn.Module):
@@ -28,7 +31,10 @@ class UpsampleLayer(nn.Module):
 
 
 class UNetDecoder(nn.Module):
-    """Upsample, concatenate the skip, residual blocks; a 1x1 head per stage, or on the last stage only."""
+    """Upsample, concatenate the skip, blocks; a 1x1 head per stage, or on the last stage only.
+
+    `stage` makes the blocks of a stage; without it they are the generation's residual ones.
+    """
 
     def __init__(
         self,
@@ -38,6 +44,7 @@ class UNetDecoder(nn.Module):
         generation: Generation,
         deep_supervision: bool,
         checkpoint_stages: Collection[int] = (),
+        stage: StageBuilder | None = None,
     ) -> None:
         super().__init__()
         self.deep_supervision = deep_supervision
@@ -45,7 +52,7 @@ class UNetDecoder(nn.Module):
         self.checkpoint_stages = frozenset(len(topology.features) - 2 - stage for stage in checkpoint_stages)
         axes, stages = topology.spatial_dims, len(topology.features)
         blocks = reduced_blocks(topology.blocks_decoder, math.ceil((stages - 1) / 2 + 0.5), generation)
-        build = v1_stage if generation == "v1" else v2_stage
+        build = stage or (v1_stage if generation == "v1" else v2_stage)
         below, skips = topology.features[:0:-1], topology.features[-2::-1]
         sizes = list(zip(below, skips, topology.strides[:0:-1], strict=True))
         self.skips = [not (generation == "v2" and axes == 2 and stage == stages - 2) for stage in range(stages - 1)]
