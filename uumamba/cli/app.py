@@ -8,7 +8,19 @@ from collections.abc import Sequence
 
 import typer
 
-from uumamba.cli import compare, config, demo, doctor, evaluate, export, import_, infer, preprocess, train
+from uumamba.cli import (
+    compare,
+    config,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    import_,
+    infer,
+    landscape,
+    preprocess,
+    train,
+)
 from uumamba.core.errors import UumambaError
 
 app = typer.Typer(
@@ -25,6 +37,7 @@ app.command()(evaluate.evaluate)
 app.command()(compare.compare)
 app.command("import")(import_.import_)
 app.command()(export.export)
+app.command()(landscape.landscape)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.add_typer(config.app, name="config")
