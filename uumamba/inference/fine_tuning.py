@@ -13,8 +13,8 @@ from uumamba.data.plan import Channel, Plan
 from uumamba.inference.bundle import Bundle, fresh_network
 from uumamba.inference.network import network_of
 from uumamba.models.mamba import MambaLayer
+from uumamba.models.networks import NetworkSettings
 from uumamba.models.topology import plan_topology
-from uumamba.models.umamba import NetworkSettings
 
 _TOPOLOGY = ("features", "kernels", "strides", "blocks_encoder", "blocks_decoder")
 _SAME_SPACING = 0.01  # of the spacing
