@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -15,26 +15,29 @@ from uumamba.data.plan import Plan
 from uumamba.inference.bundle import Bundle
 from uumamba.inference.fine_tuning import start_from
 from uumamba.inference.network import network_of
+from uumamba.models.baselines import NnunetPlainSettings
+from uumamba.models.networks import NetworkSettings
 from uumamba.models.topology import plan_topology
 from uumamba.models.umamba import UMambaSettings
 
 MakeBundle = Callable[..., Bundle]
 SETTINGS = UMambaSettings(mamba="none")
 SMALL: dict[str, Any] = {"base_features": 4, "max_features": 8, "max_stages": 3, "blocks": 1}
-PLACES = [
+UMAMBAS = [
     UMambaSettings.model_validate({"mamba": m, "generation": g})
     for m in ("none", "bottleneck", "encoder")
     for g in ("v1", "v2")
 ]
+NETWORKS: list[NetworkSettings] = [*UMAMBAS, *(kind() for kind in get_args(get_args(NetworkSettings)[0])[1:])]
 
 
-def fresh(plan: Plan, settings: UMambaSettings = SETTINGS, *, deep_supervision: bool = True) -> nn.Module:
+def fresh(plan: Plan, settings: NetworkSettings = SETTINGS, *, deep_supervision: bool = True) -> nn.Module:
     torch.manual_seed(99)
     return network_of(plan, settings, deep_supervision=deep_supervision)
 
 
 def start(
-    bundle: Bundle, plan: Plan, settings: UMambaSettings = SETTINGS, *, deep_supervision: bool = True
+    bundle: Bundle, plan: Plan, settings: NetworkSettings = SETTINGS, *, deep_supervision: bool = True
 ) -> tuple[nn.Module, set[str], list[str]]:
     """A network that has started, the names of the tensors that stayed fresh, and the sentences."""
     network = fresh(plan, settings, deep_supervision=deep_supervision)
@@ -54,9 +57,9 @@ def reshaped(plan: Plan, **changes: Any) -> Plan:
     return plan.model_copy(update={"topology": replace(plan.topology, **changes)})
 
 
-@pytest.mark.parametrize("settings", PLACES, ids=str)
+@pytest.mark.parametrize("settings", NETWORKS, ids=repr)
 def test_the_same_task_takes_every_weight_and_says_nothing(
-    settings: UMambaSettings, plan: Plan, make_bundle: MakeBundle
+    settings: NetworkSettings, plan: Plan, make_bundle: MakeBundle
 ) -> None:
     bundle = make_bundle(seed=3, network=settings)
     network, stayed, sentences = start(bundle, plan, settings)
@@ -69,9 +72,9 @@ def test_the_same_task_takes_every_weight_and_says_nothing(
 
 
 @pytest.mark.parametrize("names", [("aorta",), ("cavity", "muscle"), ("wall", "cavity"), ("a", "b", "c")])
-@pytest.mark.parametrize("settings", PLACES, ids=str)
+@pytest.mark.parametrize("settings", NETWORKS, ids=repr)
 def test_other_labels_keep_fresh_heads(
-    settings: UMambaSettings, names: tuple[str, ...], plan: Plan, make_bundle: MakeBundle
+    settings: NetworkSettings, names: tuple[str, ...], plan: Plan, make_bundle: MakeBundle
 ) -> None:
     """Other numbers, other names, another order; everything else is the bundle's."""
     _, stayed, sentences = start(make_bundle(seed=3, network=settings), relabelled(plan, *names), settings)
@@ -149,9 +152,19 @@ def test_other_input_channels_are_refused(plan: Plan, make_bundle: MakeBundle) -
         ),
     ],
 )
-def test_another_kind_of_network(settings: Any, message: str, plan: Plan, make_bundle: MakeBundle) -> None:
+def test_another_place_or_generation(settings: Any, message: str, plan: Plan, make_bundle: MakeBundle) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         start(make_bundle(), plan, UMambaSettings.model_validate(settings))
+
+
+def test_another_kind_of_network(plan: Plan, make_bundle: MakeBundle) -> None:
+    message = (
+        "its network has network.name umamba (here nnunet_plain), network.mamba none (here without it), "
+        "network.generation v1 (here without it); take --set network.name=umamba --set network.mamba=none --set "
+        "network.generation=v1"
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
+        start(make_bundle(), plan, NnunetPlainSettings())
 
 
 @pytest.mark.parametrize(
