@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from uumamba.core.errors import UumambaError
+from uumamba.core.errors import NotFiniteError
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
 from uumamba.core.progress import progress_bar
@@ -121,7 +121,10 @@ def _train_epoch(
         number = training.epoch * settings.iterations + state.steps
         set_learning_rate(training.optimizer, recipe.schedule(number))
         training.step.progress = number / (settings.epochs * settings.iterations)
-        outcome = training.step(recipe.rule, micro_batches)
+        try:
+            outcome = training.step(recipe.rule, micro_batches)
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{error}; last checkpoint: {safekeeping.last}") from None
         if training.average is not None and not outcome.skipped:
             training.average.update()
         now = time.perf_counter()
@@ -130,7 +133,7 @@ def _train_epoch(
         on_step()
         safekeeping.between_steps()
     if state.skipped == state.steps:
-        raise UumambaError(
+        raise NotFiniteError(
             f"epoch {training.epoch + 1}: no step had finite gradients; lower optimizer.learning_rate or set "
             "hardware.precision=fp32"
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from uumamba.core.errors import InputError
+from uumamba.core.files import read_json
 from uumamba.core.processes import Processes
 from uumamba.inference.bundle import BUNDLE_NAME
 
@@ -19,6 +20,8 @@ class RunDirectory:
     run.json           the run record: versions, seed, device, scan backend, precision, split, data hash
     log.txt            what the run said
     history.csv        one row an epoch; curves.png draws it
+    overlays/          one validation case every few epochs
+    tensorboard/       the history for TensorBoard, if asked for
     last.safetensors   the checkpoint of the last epoch, from which `--resume` goes on
     best.safetensors   the checkpoint of the best epoch by the smoothed validation Dice
     validation.csv     Dice of whole validation cases at the plan's spacing
@@ -32,6 +35,8 @@ class RunDirectory:
         self.log = path / "log.txt"
         self.history = path / "history.csv"
         self.curves = path / "curves.png"
+        self.overlays = path / "overlays"
+        self.tensorboard = path / "tensorboard"
         self.last = path / "last.safetensors"
         self.best = path / "best.safetensors"
         self.validation = path / "validation.csv"
@@ -46,6 +51,11 @@ class RunDirectory:
             raise InputError(f"{self.path}: nothing to resume, no {self.last.name} there; start without --resume")
         if not resume and not overwrite and self.last.exists():
             raise InputError(f"{self.path}: holds a run; go on with --resume, or replace it with --overwrite")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has come to its end, its validation included."""
+        return self.record.is_file() and "finished" in read_json(self.record)
 
     @contextmanager
     def locked(self, processes: Processes) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """A run's checkpoints: written between two steps, at the end of epochs, when time has passed, or when a signal came."""
 
 import time
+from pathlib import Path
 
 import torch
 
@@ -25,6 +26,11 @@ class Safekeeping:
         self._interruption = interruption
         self._seconds = 60 * minutes
         self._saved = time.monotonic()
+
+    @property
+    def last(self) -> Path:
+        """The file from which a run goes on."""
+        return self._directory.last
 
     def between_steps(self) -> None:
         """Write a checkpoint if it is time, or if any process was asked to stop: then raise `Interrupted`."""

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +15,33 @@ from uumamba.core.log import log, log_to, silent
 from uumamba.core.machine import peak_memory_gb
 from uumamba.core.processes import find_processes
 from uumamba.core.versions import installed_versions
+from uumamba.data.datasets.table import find_dataset
+from uumamba.data.fold_names import parse_folds
+from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
-from uumamba.reporting.curves import training_figure
-from uumamba.reporting.style import save_figure
 from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.cluster import Fabric, connected
-from uumamba.training.history import Row
 from uumamba.training.interruption import Interruption
 from uumamba.training.loop import fit
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.safekeeping import Safekeeping, resume
 from uumamba.training.state import Training
+from uumamba.training.tensorboard import require_tensorboard
 from uumamba.training.validation import validate_volumes
+from uumamba.workflows.cross_validation import summarise_folds
 from uumamba.workflows.training_job import (
     Job,
+    build_average,
     build_data,
     build_recipe,
     build_training,
     describe_job,
     find_job,
     log_description,
+    start_from_bundle,
 )
+from uumamba.workflows.training_watch import watch
 
-_SECONDS_BETWEEN_CURVES = 60.0
 _MAY_CHANGE_ON_RESUME = (
     "hardware",
     "training.checkpoint_minutes",
@@ -47,9 +51,17 @@ _MAY_CHANGE_ON_RESUME = (
 
 
 def train(
-    dataset_name: str, work: Path, name: str, config: RunConfig, *, fold: str, resume_run: bool, overwrite: bool
+    dataset_name: str,
+    work: Path,
+    name: str,
+    config: RunConfig,
+    *,
+    fold: str,
+    resume_run: bool,
+    overwrite: bool,
+    init: Path | None = None,
 ) -> RunDirectory:
-    """Train and validate one fold; returns the run's folder, which then holds the bundle.
+    """Train and validate one fold, from the weights of the bundle `init` if there is one; returns the run's folder.
 
     Under torchrun or srun all processes call this together. Raises `InputError` if the data set is not preprocessed, if
     the run is there already or being trained, if there is nothing to resume, or if a resumed run began with other
@@ -59,22 +71,63 @@ def train(
     job = find_job(dataset_name, work, name, config, fold, processes)
     directory = job.directory
     directory.check(resume=resume_run, overwrite=overwrite)
+    if resume_run and init is not None:
+        raise InputError("--init begins a run, and --resume goes on with one that has begun; give one of them")
     with (
         Interruption().heard() as interruption,
         connected(processes, job.device) as fabric,
         directory.locked(processes),
         silent(unless=processes.is_first),
     ):
-        _train(job, fabric, interruption, resume_run=resume_run)
+        _train(job, fabric, interruption, resume_run=resume_run, init=init)
     return directory
 
 
-def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: bool) -> None:
+def train_folds(
+    dataset_name: str,
+    work: Path,
+    name: str,
+    config: RunConfig,
+    *,
+    folds: str,
+    resume_run: bool,
+    overwrite: bool,
+    init: Path | None = None,
+) -> None:
+    """Train the folds that `folds` lists ("0-4", "0,2"), one after the other, and summarise all that are done.
+
+    To resume is to go on with the fold that was stopped and to train those that never began.
+    """
+    folder = WorkFolder(work / find_dataset(dataset_name).name)
+    count = len(folder.read_folds())
+    chosen = parse_folds(folds, count=count)
+    directories = {fold: RunDirectory(folder.run(name, fold)) for fold in chosen}
+    if resume_run and not any(directory.last.is_file() for directory in directories.values()):
+        raise InputError(f"{folder.runs / name}: nothing to resume in the folds {folds}; start without --resume")
+    for directory in directories.values():
+        directory.check(resume=resume_run and directory.last.is_file(), overwrite=overwrite)
+    for fold, directory in directories.items():
+        begun = resume_run and directory.last.is_file()
+        if begun and directory.is_finished:
+            log.info("fold %s is finished already: %s", fold, directory.path)
+            continue
+        start = None if begun else init
+        train(dataset_name, work, name, config, fold=fold, resume_run=begun, overwrite=overwrite, init=start)
+    if find_processes().is_first:
+        summarise_folds([folder.run(name, str(fold)) for fold in range(count)])
+
+
+def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: bool, init: Path | None) -> None:
+    if job.config.training.tensorboard:
+        require_tensorboard()
     training = build_training(job, fabric)
     record = describe_job(job, training)
+    if init is not None:
+        record["init"] = start_from_bundle(job, training, init)
+    training.average = build_average(job, training)
     # Only now, when all settings and cases are known to be good, may an older run be replaced.
     if resume_run:
-        _require_same_run(job, record)
+        record |= _require_same_run(job, record)
     job.processes.wait()
     if job.processes.is_first and not resume_run:
         job.directory.begin()
@@ -91,10 +144,12 @@ def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: 
 def _run(job: Job, training: Training, record: dict[str, Any], interruption: Interruption) -> None:
     minutes = job.config.training.checkpoint_minutes
     safekeeping = Safekeeping(training, job.directory, interruption, minutes=minutes)
-    with interruption.deferred():
+    with interruption.deferred(), watch(job, training) as after_epoch:
         # From its first step on the run can be resumed.
         safekeeping.save()
-        fit(training, build_recipe(job.config), build_data(job), safekeeping, on_epoch=_draw_curves(job))
+        fit(training, build_recipe(job.config), build_data(job), safekeeping, on_epoch=after_epoch)
+        if training.epoch < job.config.training.epochs and job.processes.is_first:
+            after_epoch.draw_curves(training.history)  # stopped early, so the last epoch was not known to be it
     _take_best_weights(job, training)
     started = time.perf_counter()
     with training.averaged():
@@ -119,8 +174,11 @@ def _take_best_weights(job: Job, training: Training) -> None:
         log.info("the bundle holds the weights of epoch %d, the best", training.best_epoch)
 
 
-def _require_same_run(job: Job, record: dict[str, Any]) -> None:
-    """A resumed run must go on as it began: the same settings (but for the machine's), plan, split and data."""
+def _require_same_run(job: Job, record: dict[str, Any]) -> dict[str, Any]:
+    """A resumed run must go on as it began: the same settings (but for the machine's), plan, split and data.
+
+    Gives what the record keeps of the sessions before.
+    """
     before = read_json(job.directory.record)
     changed = _differences(before["configuration"], record["configuration"])
     changed += [name for name in ("precision", "plan", "split", "data_hash") if before[name] != record[name]]
@@ -130,6 +188,9 @@ def _require_same_run(job: Job, record: dict[str, Any]) -> None:
             f"resume with --config {job.directory.config} --name {job.directory.path.parent.name}, or begin anew with "
             "--overwrite"
         )
+    session = {key: before[key] for key in ("time", "device_name", "processes", "versions", "git")}
+    kept = {"earlier_sessions": [*before.get("earlier_sessions", []), session]}
+    return kept | ({"init": before["init"]} if "init" in before else {})
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -144,20 +205,6 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
         else:
             different.append(name)
     return different
-
-
-def _draw_curves(job: Job) -> Callable[[Sequence[Row]], None]:
-    """Draw the history after an epoch, the last one always, else not so often that it costs more than a little."""
-    drawn = -math.inf
-
-    def draw(rows: Sequence[Row]) -> None:
-        nonlocal drawn
-        is_time = time.monotonic() - drawn > _SECONDS_BETWEEN_CURVES or len(rows) == job.config.training.epochs
-        if is_time and job.processes.is_first:
-            save_figure(training_figure(rows, title=job.title), job.directory.curves)
-            drawn = time.monotonic()
-
-    return draw
 
 
 def _validate_volumes(job: Job, training: Training) -> dict[str, float | None]:

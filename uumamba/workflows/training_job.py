@@ -20,6 +20,8 @@ from uumamba.data.plan import Plan
 from uumamba.data.splits import Fold
 from uumamba.data.store import PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
+from uumamba.inference.bundle import read_bundle
+from uumamba.inference.fine_tuning import start_from
 from uumamba.inference.network import network_of
 from uumamba.optim.weight_average import WeightAverage
 from uumamba.scan import resolve_backend
@@ -54,7 +56,7 @@ def find_job(dataset_name: str, work: Path, name: str, config: RunConfig, fold: 
     """Everything that must be there before a run may begin; raises `InputError` if it is not."""
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
-    plan = config.plan.adapt(folder.read_plan(config.plan.configuration))
+    plan = config.adapt(folder.read_plan(config.plan.configuration))
     return Job(
         config=config,
         dataset=dataset,
@@ -86,7 +88,7 @@ def build_training(job: Job, fabric: Fabric) -> Training:
         checkpoint_stages=config.hardware.checkpoint_stages,
     )
     batch_sum = BatchSum(job.processes)
-    training = set_up(
+    return set_up(
         fabric,
         network,
         config.loss.build(
@@ -99,9 +101,19 @@ def build_training(job: Job, fabric: Fabric) -> Training:
         clip_norm=config.training.clip_norm,
         skip_limit=config.training.skip_limit,
     )
-    if config.training.average_decay is not None:
-        training.average = WeightAverage(network, config.training.average_decay)
-    return training
+
+
+def start_from_bundle(job: Job, training: Training, path: Path) -> dict[str, Any]:
+    """Take a bundle's weights to begin with; gives what the run record says of it."""
+    bundle = read_bundle(path)
+    differences = start_from(training.network, bundle, plan=job.plan, settings=job.config.network)
+    return {"bundle": str(bundle.path), "sha256": bundle.sha256, "differences": differences}
+
+
+def build_average(job: Job, training: Training) -> WeightAverage | None:
+    """The moving average of the weights as they are now, if the run keeps one."""
+    decay = job.config.training.average_decay
+    return None if decay is None else WeightAverage(training.network, decay)
 
 
 def build_recipe(config: RunConfig) -> Recipe:
@@ -148,7 +160,7 @@ def describe_job(job: Job, training: Training) -> dict[str, Any]:
         "processes": job.processes.count,
         "launcher": job.processes.launcher,
         "precision": training.step.precision,
-        "scan_backend": resolve_backend(job.config.hardware.scan_backend, device=job.device),
+        "scan_backend": _scan_backend(job),
         "seed": job.config.seed,
         "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
         "fold": job.fold,
@@ -157,6 +169,12 @@ def describe_job(job: Job, training: Training) -> dict[str, Any]:
         "plan": job.plan.model_dump(mode="json"),
         "configuration": job.config.model_dump(mode="json"),
     }
+
+
+def _scan_backend(job: Job) -> str:
+    if not job.config.network.uses_scan:
+        return "none"
+    return resolve_backend(job.config.hardware.scan_backend, device=job.device)
 
 
 def log_description(job: Job, record: dict[str, Any]) -> None:
@@ -170,6 +188,10 @@ def log_description(job: Job, record: dict[str, Any]) -> None:
     )
     together = f", {count} processes by {job.processes.launcher}" if count > 1 else ""
     log.info("%s%s, seed %d%s", machine, together, job.config.seed, ", deterministic" * job.config.deterministic)
+    if "init" in record:
+        log.info("starting from %s", record["init"]["bundle"])
+        for sentence in record["init"]["differences"]:
+            log.info("  %s", sentence)
     if job.device.type == "cuda" and count == 1 and torch.cuda.device_count() > 1:
         log.info("%d GPUs here, one is used; docs/training.md says how to use all", torch.cuda.device_count())
 
