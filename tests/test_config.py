@@ -32,9 +32,11 @@ def test_the_reference_is_what_uu_mamba_trains() -> None:
     assert (config.network.generation, config.network.mamba) == ("v1", "encoder")
     assert config.plan.configuration == "3d_fullres"
     assert (config.training.epochs, config.training.iterations, config.training.clip_norm) == (250, 250, 12.0)
-    assert config.rule.model_dump() == {"name": "sharpness_aware", "rho": 0.05, "adaptive": False, "eta": 0.01} | (
-        {"synchronise_ascent": False} if "synchronise_ascent" in config.rule.model_dump() else {}
-    )
+    assert config.rule.model_dump() == {
+        "name": "sharpness_aware", "rho": 0.05, "rho_schedule": "constant", "rho_end": 0.0, "adaptive": False,
+        "eta": 0.01, "synchronise_ascent": False,
+    }  # fmt: skip
+    assert config.schedule.model_dump() == {"name": "poly", "exponent": 0.9}
     assert config.optimizer.model_dump() == {
         "name": "sgd", "learning_rate": 0.01, "momentum": 0.99, "nesterov": True, "weight_decay": 3e-5,
     }  # fmt: skip
@@ -109,6 +111,10 @@ def test_a_network_has_its_own_blocks_unless_others_are_asked_for() -> None:
         ("training.epochs=0", "--set: training.epochs: Input should be greater than 0, got 0"),
         ("rule.name=best", "--set: rule: Input tag 'best'"),
         ("rule.roh=1", "--set: rule.roh: no such setting, got 1; the nearest setting is rule.rho"),
+        (
+            "schedule.warm_up=0.1",
+            "--set: schedule.warm_up: no such setting, got 0.1; another variant has it, so choose schedule.name first",
+        ),
         ("deterministic=no", "--set: deterministic"),
         ("epochs", "--set epochs: must be key=value"),
         ("=3", "--set =3: must be key=value"),
@@ -159,6 +165,13 @@ def test_copying_never_overwrites(tmp_path: Path) -> None:
 
 def test_setting_keys_name_every_leaf_of_every_variant() -> None:
     keys = setting_keys()
-    assert {"seed", "rule.rho", "optimizer.betas", "optimizer.momentum", "training.epochs", "plan.patch_size"} <= set(
-        keys
-    )
+    assert {
+        "seed",
+        "rule.rho",
+        "schedule.exponent",
+        "schedule.warm_up",
+        "optimizer.betas",
+        "optimizer.momentum",
+        "training.epochs",
+        "plan.patch_size",
+    } <= set(keys)

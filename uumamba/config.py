@@ -20,6 +20,7 @@ from uumamba.models.networks import NetworkSettings
 from uumamba.models.umamba import UMambaSettings
 from uumamba.optim.optimizers import OptimizerSettings, SGDSettings
 from uumamba.optim.rules import RuleSettings
+from uumamba.optim.schedules import PolySettings, ScheduleSettings
 from uumamba.optim.sharpness_aware import SharpnessAwareSettings
 from uumamba.training.adapted_plan import PlanSettings
 from uumamba.training.hardware import HardwareSettings
@@ -42,6 +43,7 @@ class RunConfig(Settings):
     loss: LossSettings = LossSettings()
     rule: RuleSettings = SharpnessAwareSettings()
     optimizer: OptimizerSettings = SGDSettings()
+    schedule: ScheduleSettings = PolySettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     training: TrainingSettings = TrainingSettings()
     hardware: HardwareSettings = HardwareSettings()
@@ -163,10 +165,16 @@ def _explain(detail: ErrorDetails, path: Path | None, sources: Mapping[str, str]
         return f"{source}: {detail['msg'].removeprefix('Value error, ')}"
     unknown = detail["type"] == "extra_forbidden"
     message = "no such setting" if unknown else detail["msg"].removeprefix("Value error, ")
-    near = difflib.get_close_matches(key, list(setting_keys()), n=1, cutoff=0.0) if unknown else []
-    return f"{source}: {key}: {message}, got {detail['input']!r}" + "".join(
-        f"; the nearest setting is {name}" for name in near
-    )
+    way_out = _nearest(key) if unknown else ""
+    return f"{source}: {key}: {message}, got {detail['input']!r}{way_out}"
+
+
+def _nearest(key: str) -> str:
+    """Where to look instead of a key that is not there: at its own branch if only another variant has it."""
+    if key in setting_keys():
+        branch = key.rpartition(".")[0]
+        return f"; another variant has it, so choose {branch}.name first"
+    return f"; the nearest setting is {difflib.get_close_matches(key, setting_keys(), n=1, cutoff=0.0)[0]}"
 
 
 def setting_keys() -> list[str]:

@@ -2,8 +2,9 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, get_args
 
 import pytest
@@ -11,23 +12,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from uumamba.core.errors import UumambaError
-from uumamba.optim.optimizers import SGDSettings
+from uumamba.core.errors import NotFiniteError
+from uumamba.core.labels import LabelSet
+from uumamba.losses.segmentation import LossSettings
+from uumamba.optim.optimizers import AdamWSettings, SGDSettings
 from uumamba.optim.plain import PlainSettings
 from uumamba.optim.rules import RuleSettings
 from uumamba.optim.sharpness_aware import SharpnessAwareSettings
 from uumamba.optim.step import Precision, Rule, Step
 
 AnyRule = PlainSettings | SharpnessAwareSettings
+SGD = SGDSettings(momentum=0.9)
 MEMBERS = get_args(get_args(RuleSettings)[0])
 VARIANTS: list[AnyRule] = [
     *(member() for member in MEMBERS),
     SharpnessAwareSettings(adaptive=True, rho=0.5),
     SharpnessAwareSettings(synchronise_ascent=True),
+    SharpnessAwareSettings(rho_schedule="cosine", rho_end=0.01),
 ]
 
 every_rule = pytest.mark.parametrize("settings", VARIANTS, ids=str)
 every_precision = pytest.mark.parametrize("precision", get_args(Precision))
+either_kind = pytest.mark.parametrize("kind", ["loss", "gradient"])
 
 
 class Value(NamedTuple):
@@ -38,11 +44,10 @@ class Value(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A regression batch; `spoil` multiplies the loss."""
+    """A regression batch."""
 
     x: Tensor
     y: Tensor
-    spoil: float = 1.0
 
 
 class Network(nn.Module):
@@ -67,23 +72,31 @@ class Network(nn.Module):
 
 
 class LearnedLoss(nn.Module):
-    """Squared error with a learned weight; records the clean losses and can raise or spoil at one evaluation."""
+    """Squared error with a learned weight; records losses and weights, and can fail at chosen evaluations.
+
+    `spoil_at`: the loss is infinite. `poison_at`: the loss is finite, the gradient of the network's output is not.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.s = nn.Parameter(torch.zeros(()))
         self.totals: list[float] = []
         self.seen: list[dict[str, Tensor]] = []
-        self.raise_at = self.spoil_at = self.drop_at = -1
+        self.raise_at = self.drop_at = -1
+        self.spoil_at: Container[int] = ()
+        self.poison_at: Container[int] = ()
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Value:
         """The objective."""
         index = len(self.totals)
         model.use_sometimes = index != self.drop_at
         self.seen.append({name: value.detach().clone() for name, value in model.state_dict().items()})
-        error = functional.mse_loss(model(batch.x).float(), batch.y)
+        output = model(batch.x).float()
+        if index in self.poison_at:
+            output.register_hook(lambda gradient: gradient * math.nan)
+        error = functional.mse_loss(output, batch.y)
         total = 0.5 * torch.exp(-self.s) * error + functional.softplus(self.s)
-        total = total * (math.inf if index == self.spoil_at else batch.spoil)
+        total = total * (math.inf if index in self.spoil_at else 1.0)
         self.totals.append(total.item())
         if index == self.raise_at:
             raise RuntimeError("a pass fails")
@@ -93,21 +106,31 @@ class LearnedLoss(nn.Module):
 class Run:
     """A network, its loss, optimizer and step, all from one seed."""
 
-    def __init__(self, precision: Precision = "fp32", **options: Any) -> None:
+    def __init__(
+        self,
+        precision: Precision = "fp32",
+        optimizer: SGDSettings | AdamWSettings = SGD,
+        **options: Any,
+    ) -> None:
         torch.manual_seed(5)
         self.model = Network()
         self.loss = LearnedLoss()
-        self.optimizer = SGDSettings(momentum=0.9).build(self.model, self.loss)
+        self.optimizer = optimizer.build(self.model, self.loss)
         self.step = Step(self.model, self.optimizer, {"task": self.loss.evaluate}, precision=precision, **options)
+        self.step.progress = 0.5
+
+    def spoil(self, kind: str, evaluations: Container[int]) -> None:
+        """Plant a non-finite loss, or a non-finite gradient of a finite loss."""
+        setattr(self.loss, {"loss": "spoil_at", "gradient": "poison_at"}[kind], evaluations)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, running statistics and s, copied."""
         return {name: value.clone() for name, value in (self.model.state_dict() | self.loss.state_dict()).items()}
 
 
-def draw(seed: int = 0, spoil: float = 1.0) -> Batch:
+def draw(seed: int = 0) -> Batch:
     random = torch.Generator().manual_seed(seed)
-    return Batch(torch.randn(3, 1, 6, 6, generator=random), torch.randn(3, 1, 6, 6, generator=random), spoil)
+    return Batch(torch.randn(3, 1, 6, 6, generator=random), torch.randn(3, 1, 6, 6, generator=random))
 
 
 def evaluations(settings: AnyRule) -> int:
@@ -126,7 +149,7 @@ def assert_bitwise(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
 def test_walk_finds_the_rules() -> None:
     """All members of the union, each by its own name."""
     assert [member().name for member in MEMBERS] == ["plain", "sharpness_aware"]
-    assert [evaluations(settings) for settings in VARIANTS] == [1, 2, 2, 2]
+    assert [evaluations(settings) for settings in VARIANTS] == [1, 2, 2, 2, 2]
 
 
 @every_rule
@@ -178,37 +201,62 @@ def test_parameter_without_gradient_in_one_pass(settings: AnyRule, precision: Pr
 
 @every_rule
 @every_precision
-@pytest.mark.parametrize("evaluation", [0, 1])
-def test_non_finite_evaluation_skips_everything(settings: AnyRule, precision: Precision, evaluation: int) -> None:
-    """Weights, running statistics, momentum and s stay bitwise; the skip is counted; the next step is normal."""
-    if evaluation >= evaluations(settings):
+@either_kind
+@pytest.mark.parametrize("evaluation", range(4))
+def test_non_finite_evaluation_skips_everything(
+    settings: AnyRule, precision: Precision, kind: str, evaluation: int
+) -> None:
+    """In either pass of either micro-batch: weights, running statistics, momentum and s stay bitwise.
+
+    The skip is counted; the next step is normal.
+    """
+    if evaluation >= 2 * evaluations(settings):
         return
     run = Run(precision)
     rule = settings.build()
     run.step(rule, [draw()])
-    run.loss.spoil_at = len(run.loss.totals) + evaluation
+    planted = len(run.loss.totals) + evaluation
+    run.spoil(kind, {planted})
     before, momentum = run.state(), copy.deepcopy(run.optimizer.state_dict())
-    outcome = run.step(rule, [draw(1)])
+    outcome = run.step(rule, [draw(1), draw(2)])
     assert outcome.skipped
+    assert math.isfinite(run.loss.totals[planted]) == (kind == "gradient")
     assert_bitwise(run.state(), before)
     for old, new in zip(momentum["state"].values(), run.optimizer.state_dict()["state"].values(), strict=True):
         assert torch.equal(old["momentum_buffer"], new["momentum_buffer"])
     assert (run.step.skipped, run.step.skipped_in_a_row) == (1, 1)
-    assert not run.step(rule, [draw(2)]).skipped
+    assert not run.step(rule, [draw(3)]).skipped
     assert (run.step.skipped, run.step.skipped_in_a_row) == (1, 0)
 
 
 @every_rule
 @every_precision
-def test_gives_up_after_many_skips(settings: AnyRule, precision: Precision) -> None:
-    """The error says what happened and what to do; the weights are finite."""
+@either_kind
+def test_gives_up_after_many_skips_in_a_row(settings: AnyRule, precision: Precision, kind: str) -> None:
+    """A good step in between starts the count anew; the error says what happened and what to do.
+
+    The weights are those of the last good step.
+    """
     run = Run(precision, skip_limit=3)
     rule = settings.build()
-    assert all(run.step(rule, [draw(spoil=math.inf)]).skipped for _ in range(2))
-    message = rf"stopped: 3 steps in a row .*\(last loss inf, gradient norm nan, {precision}.*lower the learning rate"
-    with pytest.raises(UumambaError, match=message):
-        run.step(rule, [draw(spoil=math.inf)])
-    assert all(parameter.isfinite().all() for parameter in run.model.parameters())
+
+    def spoilt() -> bool:
+        run.spoil(kind, range(1000))
+        return run.step(rule, [draw()]).skipped
+
+    assert all(spoilt() for _ in range(2))
+    run.spoil(kind, ())
+    assert not run.step(rule, [draw(1)]).skipped
+    last_good = run.state()
+    assert all(spoilt() for _ in range(2))
+    loss = {"loss": "inf", "gradient": r"\d.*"}[kind]
+    message = (
+        rf"stopped: 3 steps in a row .*\(last loss {loss}, gradient norm nan, {precision}.*lower the learning rate"
+    )
+    with pytest.raises(NotFiniteError, match=message):
+        spoilt()
+    assert run.step.skipped == 5
+    assert_bitwise(run.state(), last_good)
 
 
 @every_rule
@@ -216,7 +264,11 @@ def test_gives_up_after_many_skips(settings: AnyRule, precision: Precision) -> N
 def test_random_state_is_shared_and_advances_once(settings: AnyRule, precision: Precision) -> None:
     """The dropout masks of one micro-batch agree, so with rho 0 its losses do; the stream moves as by one pass."""
     run, reference = Run(precision), Run(precision)
-    still = settings.model_copy(update={"rho": 0.0}) if isinstance(settings, SharpnessAwareSettings) else settings
+    still = (
+        settings.model_copy(update={"rho": 0.0, "rho_end": 0.0})
+        if isinstance(settings, SharpnessAwareSettings)
+        else settings
+    )
     torch.manual_seed(9)
     run.step(still.build(), [draw(0), draw(1)])
     stream = torch.get_rng_state()
@@ -375,17 +427,44 @@ def test_ascent_stays_local_and_the_last_evaluation_is_reduced(settings: AnyRule
 
 
 @every_precision
+@pytest.mark.parametrize(
+    "optimizer", [SGDSettings(), SGDSettings(momentum=0, nesterov=False), AdamWSettings()], ids=str
+)
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_rho_zero_is_plain_bitwise(precision: Precision, adaptive: bool) -> None:
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_rho_zero_is_plain_bitwise(
+    precision: Precision, optimizer: SGDSettings | AdamWSettings, adaptive: bool, schedule: Any
+) -> None:
     """Six steps with dropout and running statistics: the base optimizer's trajectory."""
     ends = []
-    for rule in (PlainSettings().build(), SharpnessAwareSettings(rho=0, adaptive=adaptive).build()):
-        run = Run(precision)
+    for settings in (PlainSettings(), SharpnessAwareSettings(rho=0, adaptive=adaptive, rho_schedule=schedule)):
+        run, rule = Run(precision, optimizer), settings.build()
         torch.manual_seed(3)
         for seed in range(6):
+            run.step.progress = seed / 6
             run.step(rule, [draw(seed)])
         ends.append(run.state())
     assert_bitwise(*ends)
+
+
+@every_rule
+@every_precision
+def test_the_losss_weights_are_trained_logged_and_saved(settings: AnyRule, precision: Precision) -> None:
+    """The real loss: s moves, the log shows it, a new loss takes it over from the saved state."""
+    build = partial(LossSettings().build, labels=LabelSet(names=("background", "a")), batch_dice=True, levels=1)
+    model, loss, target = nn.Conv2d(1, 2, 3, padding=1), build(), [(draw().y > 0).long()]
+    optimizer = SGDSettings().build(model, loss)
+    step = Step(model, optimizer, {"task": lambda model, x: loss([model(x)], target)}, precision=precision)
+    rule = settings.build()
+    logged = [loss.weights()]
+    for _ in range(3):
+        outcome = step(rule, [draw().x])
+        assert outcome.terms.keys() == loss.weights().keys()
+        logged.append(loss.weights())
+    assert all(len({weights[name] for weights in logged}) == 4 for name in logged[0])
+    restored = build()
+    restored.load_state_dict(loss.state_dict())
+    assert restored.weights() == logged[-1]
 
 
 def _gradients_at_the_optimizer(run: Run) -> dict[str, Tensor]:

@@ -14,8 +14,10 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
+from uumamba.config import load_config
+from uumamba.core.errors import ConfigError, UumambaError
 from uumamba.optim.rules import RuleSettings
-from uumamba.optim.sharpness_aware import SharpnessAwareSettings, ascent, sharpness_aware
+from uumamba.optim.sharpness_aware import SharpnessAwareSettings, ascent, rho_towards, sharpness_aware
 from uumamba.optim.step import Step
 
 PARITY = Path(__file__).parents[2].parent / "shared" / "parity" / "sharpness_aware"
@@ -99,6 +101,55 @@ def test_settings_by_name() -> None:
     for wrong in ({"name": "sam"}, {"name": "sharpness_aware", "rho": -1}, {"name": "plain", "rho": 1}):
         with pytest.raises(ValidationError):
             rules.validate_python(wrong)
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine"])
+@pytest.mark.parametrize(("start", "end"), [(0.05, 0.0), (0.0, 0.4), (0.3, 0.3)])
+def test_rho_over_a_run(shape: Any, start: float, end: float) -> None:
+    """From start to end without turning back, half way in the middle; the step's progress chooses."""
+    rho = rho_towards(end, start=start, shape=shape)
+    assert [rho(0), rho(0.5), rho(1)] == pytest.approx([start, (start + end) / 2, end])
+    values = [rho(step / 20) for step in range(21)]
+    assert values == sorted(values, reverse=start > end)
+
+
+def test_the_shapes_differ() -> None:
+    assert rho_towards(0, start=1, shape="linear")(0.25) == 0.75
+    assert rho_towards(0, start=1, shape="cosine")(0.25) == pytest.approx((1 + math.sqrt(0.5)) / 2)
+
+
+@pytest.mark.parametrize("progress", [-0.1, 1.01, math.nan])
+def test_progress_out_of_range(progress: float) -> None:
+    with pytest.raises(
+        UumambaError, match=r"rho: progress must lie in \[0, 1\], got .*; set it to steps done / all steps"
+    ):
+        rho_towards(0, start=1, shape="linear")(progress)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_a_scheduled_step_is_the_step_with_the_rho_of_its_time(progress: float, adaptive: bool) -> None:
+    """Bitwise."""
+    scheduled = SharpnessAwareSettings(rho=0.5, rho_schedule="cosine", rho_end=0.1, adaptive=adaptive).build()
+    now = rho_towards(0.1, start=0.5, shape="cosine")(progress)
+    ends = []
+    for rule in (scheduled, sharpness_aware(now, adaptive)):
+        torch.manual_seed(2)
+        model = nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        step = Step(model, optimizer, {"task": lambda model, x: Value(model(x).square().mean(), {})})
+        step.progress = progress
+        step(rule, [torch.ones(2, 3)])
+        ends.append(model.weight.detach())
+    assert torch.equal(*ends)
+
+
+def test_an_end_without_a_schedule() -> None:
+    message = "rho_end is where rho_schedule linear or cosine leads, .* choose one of them, or leave rho_end 0.01 out"
+    with pytest.raises(ConfigError, match=f"--set: rule: {message}") as raised:
+        load_config(None, ["rule.rho_end=0.01"])
+    assert "\n" not in str(raised.value)
+    assert load_config(None, ["rule.rho_end=0.01", "rule.rho_schedule=linear"]).rule.name == "sharpness_aware"
 
 
 @pytest.mark.skipif(not PARITY.is_dir(), reason=f"no published numbers at {PARITY}")

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
-from uumamba.reporting.overlay import _differences, overlay_figure
+from uumamba.reporting.overlay import _differences, overlay_figure, spread_slices
 
 Pixels = Callable[[Figure], np.ndarray]
 LABELS = LabelSet(names=("background", "RV", "MYO", "LV"))
@@ -61,11 +61,17 @@ def test_with_a_reference_each_slice_has_two_pictures(pixels: Pixels) -> None:
     assert pixels(figure).std() > 0.1
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, [2]), (2, [2, 6]), (3, [2, 4, 6]), (99, [2, 3, 4, 5, 6])])
+@pytest.mark.parametrize(("count", "expected"), [(1, [1]), (2, [1, 5]), (3, [1, 3, 5]), (99, [1, 2, 3, 4, 5])])
 def test_slices_are_spread_over_the_labelled_ones(count: int, expected: list[int]) -> None:
-    labels = heart()
-    figure = overlay_figure(image_of(labels), labels, spacing_mm=SPACING_MM, labels=LABELS, max_slices=count)
-    assert [axes.get_title() for axes in drawn(figure)] == [f"slice {n}" for n in expected]
+    assert spread_slices(heart() > 0, count) == expected
+
+
+def test_at_most_twelve_slices_unless_they_are_named() -> None:
+    labels = heart((60, 50, 40))
+    figure = overlay_figure(image_of(labels), labels, spacing_mm=SPACING_MM, labels=LABELS)
+    assert [axes.get_title() for axes in drawn(figure)][::11] == ["slice 2", "slice 39"]
+    figure = overlay_figure(image_of(labels), labels, spacing_mm=SPACING_MM, labels=LABELS, slices=(0, 7))
+    assert [axes.get_title() for axes in drawn(figure)] == ["slice 1", "slice 8"]
 
 
 def test_slices_of_the_reference_alone_are_shown_too() -> None:

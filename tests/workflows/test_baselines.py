@@ -19,6 +19,7 @@ def test_a_baseline_from_work_folder_to_label_maps(
     assert bundle.description.plan.patch_size == (32, 32)
     model = ("--model", bundle.path, "--output", tmp_path / "out", "--device", "cpu")
     assert program.uumamba("infer", *model, *(word for image in images for word in ("--input", image))) == 0
+    assert read_json(tmp_path / "out" / "run.json")["scan_backend"] == "none"
     assert program.train(my_work, "--name", name, "--resume", overrides=(f"network.name={name}",)) == 0
     assert program.train(my_work, "--name", name, "--resume") == 2
 

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 
 import typer
 
-from uumamba.cli import config, demo, doctor, evaluate, export, import_, infer, preprocess, train
+from uumamba.cli import (
+    compare,
+    config,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    import_,
+    infer,
+    landscape,
+    preprocess,
+    train,
+)
 from uumamba.core.errors import UumambaError
 
 app = typer.Typer(
@@ -22,8 +34,10 @@ app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(infer.infer)
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 app.command("import")(import_.import_)
 app.command()(export.export)
+app.command()(landscape.landscape)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.add_typer(config.app, name="config")

@@ -1,11 +1,12 @@
 """uumamba train."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from uumamba.cli.options import Config, Dataset, Overrides, Verbose, Work
+from uumamba.core.errors import InputError
 from uumamba.core.log import show_log
 
 
@@ -13,8 +14,13 @@ def train(
     dataset: Dataset,
     work: Work = Path("work"),
     fold: Annotated[
-        str, typer.Option(help="Fold that is held out for validation (0 to 4), or all to train on every case.")
-    ] = "0",
+        str | None,
+        typer.Option(help="Fold that is held out for validation (0 to 4), or all to train on every case; else 0."),
+    ] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="Several folds one after the other, with a summary: 0-4, or 0,2,3.")
+    ] = None,
+    init: Annotated[Path | None, typer.Option(help="Bundle or run whose weights to start from (fine-tuning).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the run's folder; else the configuration's name.")] = None,
@@ -22,13 +28,22 @@ def train(
     overrides: Overrides = None,
     verbose: Verbose = False,
 ) -> None:
-    """Train one fold; the result is one file, model.safetensors."""
+    """Train one fold, or several; the result of each is one file, model.safetensors.
+
+    SIGTERM, SIGUSR1 and Ctrl-C write a checkpoint and end with exit code 75; the same command with --resume goes on.
+    """
     from uumamba.config import config_for
     from uumamba.data.datasets.table import find_dataset
     from uumamba.workflows import train as workflow
 
     show_log(verbose)
+    if fold is not None and folds is not None:
+        raise InputError("--fold and --folds: give one of them")
     find_dataset(dataset)
     settings = config_for(dataset, config, overrides or ())
     run = name or Path(config or dataset).stem
-    workflow.train(dataset, work, run, settings, fold=fold, resume_run=resume, overwrite=overwrite)
+    how: dict[str, Any] = {"resume_run": resume, "overwrite": overwrite, "init": init}
+    if folds is not None:
+        workflow.train_folds(dataset, work, run, settings, folds=folds, **how)
+    else:
+        workflow.train(dataset, work, run, settings, fold=fold or "0", **how)

@@ -3,7 +3,9 @@
     UumambaError                exit code 1   something failed
         InputError              exit code 2   a file or an argument is wrong
             ConfigError         exit code 2   a setting is wrong
+        NotFiniteError          exit code 1   a training met NaN or infinity too often
         SomeCasesFailed         exit code 3   the other cases are done
+        Interrupted             exit code 75  a signal asked to stop; the same command with --resume goes on
 
 Each message is one line: what, where, what is allowed, what came, and the way out.
 """
@@ -25,7 +27,17 @@ class ConfigError(InputError):
     """A configuration or one of its settings is wrong."""
 
 
+class NotFiniteError(UumambaError):
+    """A training cannot go on: losses or gradients are not finite, step after step."""
+
+
 class SomeCasesFailed(UumambaError):
     """A batch ended with failed cases; all the others are done and written."""
 
     exit_code = 3
+
+
+class Interrupted(UumambaError):
+    """A run stopped at a signal's wish and kept all it had; the code is EX_TEMPFAIL of sysexits.h: try again."""
+
+    exit_code = 75

@@ -21,8 +21,21 @@ def show_log(verbose: bool = False) -> None:
 
 
 @contextmanager
-def log_to(path: Path) -> Iterator[None]:
-    """Append the log to a file while the block runs."""
+def silent(*, unless: bool) -> Iterator[None]:
+    """Show neither log nor progress for the block, as one of many processes, unless this is the one that speaks."""
+    before, CONSOLE.quiet = CONSOLE.quiet, CONSOLE.quiet or not unless
+    try:
+        yield
+    finally:
+        CONSOLE.quiet = before
+
+
+@contextmanager
+def log_to(path: Path | None) -> Iterator[None]:
+    """Append the log to a file, if there is one, while the block runs."""
+    if path is None:
+        yield
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -66,9 +66,15 @@ class WorkFolder:
             )
         write_folds(self.folds, folds)
 
+    def read_folds(self) -> tuple[Fold, ...]:
+        """All folds, from 0; an `InputError` says how to make them if they are not there."""
+        if not self.folds.is_file():
+            raise InputError(f"{self.path}: no folds here; run `uumamba preprocess` for this data set first")
+        return read_folds(self.folds)
+
     def read_fold(self, fold: str) -> Fold:
         """Training and validation cases of fold "0", "1", ...; "all" trains on every case and validates on none."""
-        folds = read_folds(self.folds)
+        folds = self.read_folds()
         if fold == "all":
             return Fold(training=tuple(sorted(folds[0].training + folds[0].validation)), validation=())
         if fold not in map(str, range(len(folds))):

@@ -1,6 +1,6 @@
 """From folders of predictions and references to an evaluation."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ class Evaluation:
     """All tables of one evaluation.
 
     `pairs` are the compared files. `failures` maps a failed case to its reason; `extra` are predictions without a
-    reference, which are not scored. `clinical` and `agreements` are empty unless cases with phases were given.
+    reference, which are not scored. `patients` maps the scored cases to their patients, as far as `cases` were given.
+    `clinical` and `agreements` are empty unless cases with phases were given.
     """
 
     pairs: tuple[CasePair, ...]
@@ -27,6 +28,7 @@ class Evaluation:
     summary: Summary
     failures: dict[str, str]
     extra: tuple[Path, ...]
+    patients: Mapping[str, str]
     clinical: tuple[ClinicalRow, ...]
     agreements: tuple[ClinicalAgreement, ...]
     nsd_tolerance_mm: Tolerance
@@ -49,13 +51,16 @@ def evaluate_folders(
     """
     pairing = pair_predictions(predictions, references, only=only)
     scores = evaluate_cases(pairing.pairs, labels, nsd_tolerance_mm=nsd_tolerance_mm)
-    rows = clinical_table(scores, phase_pairs(cases))
+    known = tuple(cases)
+    scored = {pair.name for pair in pairing.pairs}
+    rows = clinical_table(scores, phase_pairs(known))
     return Evaluation(
         pairs=pairing.pairs,
         scores=scores,
         summary=summarise(scores),
         failures={score.case: str(score.reason) for score in scores if score.outcome == "failed"},
         extra=pairing.extra,
+        patients={case.name: case.patient for case in known if case.name in scored},
         clinical=rows,
         agreements=clinical_agreement(rows),
         nsd_tolerance_mm=nsd_tolerance_mm,

@@ -35,11 +35,11 @@ Cell = str | float | None
 def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     """Write every table of an evaluation into `folder`, made if need be, and return the files' paths."""
     written = [folder / "scores.csv", folder / "summary.json"]
-    _write_csv(written[0], CASE_COLUMNS, (_case_cells(score) for score in evaluation.scores))
+    write_csv(written[0], CASE_COLUMNS, (_case_cells(score) for score in evaluation.scores))
     write_json(written[1], _summary_content(evaluation))
     if evaluation.clinical:
         written += [folder / "clinical.csv", folder / "clinical.json"]
-        _write_csv(written[2], CLINICAL_COLUMNS, (_clinical_cells(row) for row in evaluation.clinical))
+        write_csv(written[2], CLINICAL_COLUMNS, (_clinical_cells(row) for row in evaluation.clinical))
         write_json(written[3], {"note": NOTE, "measures": [asdict(each) for each in evaluation.agreements]})
     return tuple(written)
 
@@ -51,6 +51,7 @@ def _summary_content(evaluation: Evaluation) -> dict[str, object]:
         "nsd_tolerance_mm": tolerance if isinstance(tolerance, float | int) else dict(tolerance),
         "cases": len({score.case for score in evaluation.scores}),
         "failed": evaluation.failures,
+        "patients": dict(evaluation.patients),
         "predictions_without_reference": [str(path) for path in evaluation.extra],
         **asdict(evaluation.summary),
     }
@@ -74,7 +75,8 @@ def _clinical_cells(row: ClinicalRow) -> list[Cell]:
     return [row.patient, row.measure, row.prediction.value, row.reference.value, row.difference, row.reason]
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Write a table atomically: numbers to six decimals, None as an empty cell."""
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)

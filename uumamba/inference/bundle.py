@@ -5,8 +5,9 @@ field of `BundleDescription`, and `model_card`, the same in Markdown for people.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from uumamba.data.plan import Plan
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
 from uumamba.models.networks import NetworkSettings
+from uumamba.scan import ScanBackend
 
 BUNDLE_NAME = "model.safetensors"
 """The bundle's name inside a run directory; elsewhere a bundle may have any name."""
@@ -154,19 +156,30 @@ def find_bundle(path: Path) -> Path:
     raise InputError(f"{path}: no such file or folder; give a bundle (.safetensors) or a finished run's folder")
 
 
-def build_network(bundle: Bundle) -> nn.Module:
-    """The bundle's network on the CPU with its weights, in evaluation mode.
-
-    It has the extra heads of deep supervision if it was trained with them; in evaluation they are not used.
-    Raises `InputError` with the names if tensors are missing, superfluous or of another shape.
-    """
-    plan, settings = bundle.description.plan, bundle.description.network
-    network = network_of(plan, settings, deep_supervision=True)
-    if network.state_dict().keys() != bundle.state.keys():
-        network = network_of(plan, settings, deep_supervision=False)
-    _require_fit(network.state_dict(), bundle)
+def build_network(
+    bundle: Bundle, *, scan_backend: ScanBackend = "auto", checkpoint_stages: Collection[int] = ()
+) -> nn.Module:
+    """The bundle's network on the CPU with its weights, in evaluation mode; otherwise as `fresh_network`."""
+    network = fresh_network(bundle, scan_backend=scan_backend, checkpoint_stages=checkpoint_stages)
     network.load_state_dict(dict(bundle.state))
     return network.eval()
+
+
+def fresh_network(
+    bundle: Bundle, *, scan_backend: ScanBackend = "auto", checkpoint_stages: Collection[int] = ()
+) -> nn.Module:
+    """The bundle's network with weights of its own, which the bundle's tensors fit.
+
+    It has the extra heads of deep supervision if it was trained with them; in evaluation they are not used, nor are
+    `checkpoint_stages`. Raises `InputError` with the names if tensors are missing, superfluous or of another shape.
+    """
+    plan, settings = bundle.description.plan, bundle.description.network
+    build = partial(network_of, plan, settings, scan_backend=scan_backend, checkpoint_stages=checkpoint_stages)
+    network = build(deep_supervision=True)
+    if network.state_dict().keys() != bundle.state.keys():
+        network = build(deep_supervision=False)
+    _require_fit(network.state_dict(), bundle)
+    return network
 
 
 def _require_fit(expected: Mapping[str, Tensor], bundle: Bundle) -> None:

@@ -14,7 +14,7 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
 from uumamba.losses.cross_entropy import distribution
 from uumamba.losses.deep_supervision import level_weights
-from uumamba.losses.dice import region, soft_dice
+from uumamba.losses.dice import BatchTotal, own_batch, region, soft_dice
 from uumamba.losses.focal import pixel, pixel_as_published
 from uumamba.losses.level import Level, compare
 from uumamba.losses.weighting import FixedWeighting, UncertaintyWeighting, Weighting
@@ -96,12 +96,14 @@ class LossSettings(Settings):
             )
         return self
 
-    def build(self, *, labels: LabelSet, batch_dice: bool, levels: int) -> SegmentationLoss:
-        """Build the loss for a network with `levels` outputs; `batch_dice` as planned."""
+    def build(
+        self, *, labels: LabelSet, batch_dice: bool, levels: int, batch_total: BatchTotal = own_batch
+    ) -> SegmentationLoss:
+        """Build the loss for a network with `levels` outputs; `batch_dice` as planned, `batch_total` as in `dice`."""
         focal = pixel_as_published if self.name == "published" else pixel
         region_term = _negative_dice if self.name == "published" else region
         terms: dict[str, Term] = {
-            "region": partial(region_term, batch_dice=batch_dice, smooth=self.smooth),
+            "region": partial(region_term, batch_dice=batch_dice, smooth=self.smooth, batch_total=batch_total),
             "distribution": distribution,
             "pixel": partial(focal, gamma=self.focal_gamma, alpha=self.focal_alpha),
         }
@@ -116,5 +118,5 @@ class LossSettings(Settings):
         return FixedWeighting(weights)
 
 
-def _negative_dice(level: Level, *, batch_dice: bool, smooth: float) -> Tensor:
-    return -soft_dice(level, batch_dice=batch_dice, smooth=smooth)
+def _negative_dice(level: Level, *, batch_dice: bool, smooth: float, batch_total: BatchTotal) -> Tensor:
+    return -soft_dice(level, batch_dice=batch_dice, smooth=smooth, batch_total=batch_total)

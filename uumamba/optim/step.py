@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from uumamba.core.errors import UumambaError
+from uumamba.core.errors import NotFiniteError, UumambaError
 from uumamba.core.random_state import RandomState
 from uumamba.optim.loss_scale import LossScale
 
@@ -66,7 +66,8 @@ class Step:
 
     `params` are the model's weights that the optimizer holds; they may be perturbed. What else the optimizer holds (a
     loss's own weights) gets its gradient from the same evaluations, but is never perturbed and is clipped by itself,
-    so that it does not change the network's update.
+    so that it does not change the network's update. `progress` is the share of the run that is done, from 0 to 1, for
+    rules that change over it; the loop sets it before each step (0 until then), and no state holds it.
 
     In a distributed run each synchronised evaluation is reduced by its own backward pass, so once per micro-batch with
     our rules. A process that meets a loss or gradient that is not finite does not stop, it makes its later losses NaN:
@@ -98,6 +99,7 @@ class Step:
         self.clip_norm = clip_norm
         self.precision = precision
         self.skip_limit = skip_limit
+        self.progress = 0.0
         self.skipped = 0
         self.skipped_in_a_row = 0
         self._backward = backward
@@ -121,7 +123,7 @@ class Step:
     def __call__(self, rule: Rule, micro_batches: Sequence[Any]) -> StepOutcome:
         """Apply `rule` to each micro-batch, average, clip and let the optimizer act, or skip.
 
-        Raises `UumambaError` after `skip_limit` skips in a row. If anything raises, the weights are as before.
+        Raises `NotFiniteError` after `skip_limit` skips in a row. If anything raises, the weights are as before.
         """
         if not micro_batches:
             raise UumambaError("optimisation step: at least one micro-batch is needed, got none; check the data loader")
@@ -232,7 +234,7 @@ class Step:
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row == self.skip_limit:
             scale = "" if self._scale is None else f", loss scale {self._scale.value:g}"
-            raise UumambaError(
+            raise NotFiniteError(
                 f"training stopped: {self.skip_limit} steps in a row were skipped because a loss or gradient was not "
                 f"finite (last loss {outcome.loss:g}, gradient norm {outcome.gradient_norm:g}, {self.precision}"
                 f"{scale}); the weights are those of the last good step; lower the learning rate or rho, train in bf16 "

@@ -18,6 +18,7 @@ from uumamba.reporting.style import new_figure, structure_colour
 _WINDOW_PERCENTILES = (0.5, 99.5)
 _FILL = 0.45
 _MARGIN_MM = 25.0
+_SLICES = 12
 _COLUMNS = 6
 _CELL_INCHES = 2.3
 _DIFFERENCES = {"too much": "#F0E442", "missed": "#CC79A7", "other structure": "#0072B2"}
@@ -44,7 +45,7 @@ def overlay_figure(
     labels: LabelSet,
     reference: np.ndarray | None = None,
     title: str = "",
-    max_slices: int = 12,
+    slices: Sequence[int] | None = None,
 ) -> Figure:
     """A contact sheet of slices along z, cut to the labelled region and 25 mm around it.
 
@@ -52,12 +53,14 @@ def overlay_figure(
     looks: the patient's right on the left, anterior up. The prediction is filled, the reference is a line around the
     same structure in the same colour. With a reference, a second picture under each slice shows only the differences:
     predicted but not in the reference, missed, or taken for another structure. Grey runs from the 0.5th to the 99.5th
-    percentile of the region. At most `max_slices` slices are drawn, evenly spaced over those with a label.
+    percentile of the region. `slices` are the indices along z to draw, by default twelve spread over all that have a
+    label.
     Raises `InputError` if the shapes differ or are not 3D.
     """
     _require_one_shape(image, prediction, reference)
     sheet = _cut(image, prediction, reference, tuple(float(value) for value in spacing_mm), labels)
-    slices = _choose_slices(prediction, reference, max_slices)
+    if slices is None:
+        slices = spread_slices(_labelled(prediction, reference), _SLICES)
     down = -(-len(slices) // _COLUMNS)
     across = -(-len(slices) // down)
     parts = 1 if reference is None else 2
@@ -82,6 +85,18 @@ def overlay_figure(
     return figure
 
 
+def spread_slices(labelled: np.ndarray, count: int) -> list[int]:
+    """At most `count` indices along z, evenly spaced among the slices where `labelled` (x, y, z) holds anywhere.
+
+    Where it holds nowhere, they are spaced over all slices.
+    """
+    candidates = np.flatnonzero(labelled.any(axis=(0, 1)))
+    if not candidates.size:
+        candidates = np.arange(labelled.shape[2])
+    places = np.linspace(0, len(candidates) - 1, min(count, len(candidates)))
+    return [int(candidates[round(place)]) for place in places]
+
+
 def _require_one_shape(image: np.ndarray, prediction: np.ndarray, reference: np.ndarray | None) -> None:
     if image.ndim != 3 or image.shape != prediction.shape or (reference is not None and reference.shape != image.shape):
         shapes = f"image {image.shape}, prediction {prediction.shape}"
@@ -93,14 +108,6 @@ def _require_one_shape(image: np.ndarray, prediction: np.ndarray, reference: np.
 
 def _labelled(prediction: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
     return prediction > 0 if reference is None else (prediction > 0) | (reference > 0)
-
-
-def _choose_slices(prediction: np.ndarray, reference: np.ndarray | None, count: int) -> list[int]:
-    """Evenly spaced indices along z among the slices with a label, or among all if there is no label at all."""
-    labelled = np.flatnonzero(_labelled(prediction, reference).any(axis=(0, 1)))
-    candidates = labelled if labelled.size else np.arange(prediction.shape[2])
-    places = np.linspace(0, len(candidates) - 1, min(count, len(candidates)))
-    return [int(candidates[round(place)]) for place in places]
 
 
 def _cut(

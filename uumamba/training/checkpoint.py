@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import atomic
 
 _TENSOR = "tensor"
@@ -19,11 +19,21 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a tree of dicts, lists, tuples, tensors, numbers, strings and None atomically.
 
     The tensors are stored under their path in the tree, the rest as JSON in the header. Keys: strings or integers.
+    What was written is read again and compared before it takes the place of what was there; raises `UumambaError`, and
+    leaves the old file, if the disk is full or gives back something else.
     """
     tensors: dict[str, torch.Tensor] = {}
     skeleton = json.dumps(_take_apart(state, "", tensors))
     with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": _FORMAT, "skeleton": skeleton})
+        try:
+            save_file(tensors, temporary, metadata={"format": _FORMAT, "skeleton": skeleton})
+            _verify(temporary, tensors, skeleton)
+        except (SafetensorError, OSError) as error:
+            kept = "the one before is kept" if path.exists() else "there is none yet"
+            raise UumambaError(
+                f"{path}: the checkpoint could not be written ({error}), {kept}; make room on the disk and go on with "
+                "--resume"
+            ) from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -40,6 +50,21 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         )
     state = _put_together(json.loads(metadata["skeleton"]), tensors)
     return dict(state)
+
+
+def _verify(path: Path, tensors: dict[str, torch.Tensor], skeleton: str) -> None:
+    """Read a file back and compare bytes, tensor by tensor; anything else is an `OSError`."""
+    with safe_open(path, framework="pt", device="cpu") as file:
+        if file.metadata().get("skeleton") != skeleton:
+            raise OSError("the header reads back differently")
+        for name, tensor in tensors.items():
+            # as bytes, in which NaN equals itself
+            if not torch.equal(_bytes(file.get_tensor(name)), _bytes(tensor)):
+                raise OSError(f"{name} reads back differently")
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.reshape(-1).view(torch.uint8)
 
 
 def _take_apart(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:

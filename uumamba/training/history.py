@@ -11,9 +11,13 @@ Row = dict[str, float | int | None]
 
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:
-    """Write all rows atomically; the columns are those of the first row, an empty cell means no value."""
+    """Write all rows atomically, with every row's columns in the order of their first appearance.
+
+    An empty cell means no value.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())

@@ -2,41 +2,38 @@
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import islice
-from typing import Any
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
-from torch import nn
 
-from uumamba.core.errors import UumambaError
+from uumamba.core.errors import NotFiniteError
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
 from uumamba.core.progress import progress_bar
-from uumamba.core.random_state import RandomState
 from uumamba.core.settings import Settings
 from uumamba.data.loader import PatchBatch, PatchLoader
-from uumamba.losses.segmentation import SegmentationLoss
-from uumamba.optim.schedules import poly_learning_rate, set_learning_rate
-from uumamba.optim.step import Rule, Step
-from uumamba.training.checkpoint import read_checkpoint, write_checkpoint
-from uumamba.training.history import Row, write_history
-from uumamba.training.run_directory import RunDirectory
+from uumamba.optim.schedules import Schedule, set_learning_rate
+from uumamba.optim.step import Rule
+from uumamba.training.history import Row
+from uumamba.training.safekeeping import Safekeeping
+from uumamba.training.state import Training
 from uumamba.training.validation import validate_patches
-
-_SMOOTHING = 0.9
-"""The share of the past in the smoothed validation Dice that chooses the best epoch (nnU-Net's value)."""
 
 
 class TrainingSettings(Settings):
-    """How long a run trains and how it steps.
+    """How long a run trains, how it steps, and what it keeps.
 
-    An epoch is a fixed number of `iterations` (optimizer steps); each averages `accumulate` micro-batches. The learning
-    rate falls from the optimizer's as (1 - progress)^`decay_exponent` once an epoch. `clip_norm` bounds the gradients'
-    2-norm. A run whose gradients are not finite `skip_limit` times in a row stops.
+    An epoch is a fixed number of `iterations` (optimizer steps); each averages `accumulate` micro-batches. `clip_norm`
+    bounds the gradients' 2-norm. A run whose gradients are not finite `skip_limit` times in a row stops.
+    With `average_decay` a moving average of the weights (`optim/weight_average.py`) is validated and kept. With
+    `patience` a run ends after so many epochs without a better smoothed validation Dice. The bundle holds the `bundle`
+    epoch's weights: the last's, as nnU-Net does, or the best's. A checkpoint is never older than `checkpoint_minutes`
+    or one epoch. A validation case is drawn every `overlay_every` epochs, never if it is null; `tensorboard` writes the
+    history for TensorBoard too.
     """
 
     epochs: PositiveInt = 250
@@ -44,126 +41,102 @@ class TrainingSettings(Settings):
     validation_iterations: PositiveInt = 50
     accumulate: PositiveInt = 1
     clip_norm: PositiveFloat = 12.0
-    decay_exponent: PositiveFloat = 0.9
     deep_supervision: bool = True
     foreground_fraction: float = Field(default=0.33, ge=0, le=1)
     skip_limit: PositiveInt = 20
+    average_decay: float | None = Field(default=None, gt=0, lt=1)
+    patience: PositiveInt | None = None
+    bundle: Literal["last", "best"] = "last"
+    checkpoint_minutes: PositiveFloat = 30.0
+    overlay_every: PositiveInt | None = 10
+    tensorboard: bool = False
 
 
-@dataclass
-class Training:
-    """What changes while a run goes on, and therefore what a checkpoint holds."""
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: the update rule, the learning rate's schedule, and the settings."""
 
-    network: nn.Module
-    loss: SegmentationLoss
-    optimizer: torch.optim.Optimizer
-    step: Step
-    epoch: int = 0
-    best: float | None = None
-    smoothed: float | None = None
-    history: list[Row] = field(default_factory=list)
+    rule: Rule
+    schedule: Schedule
+    settings: TrainingSettings
 
-    @property
-    def device(self) -> torch.device:
-        """Where the network is."""
-        return next(self.network.parameters()).device
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs to go on as if it had never stopped."""
-        return {
-            "network": self.network.state_dict(),
-            "loss": self.loss.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step.state_dict(),
-            "epoch": self.epoch,
-            "best": self.best,
-            "smoothed": self.smoothed,
-            "history": self.history,
-            "random": asdict(RandomState.capture(self.device)),
-        }
+@dataclass(frozen=True)
+class TrainingData:
+    """What to train on; without `validation` no epoch is called the best, and none is the last before its time."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
-        self.network.load_state_dict(state["network"])
-        self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step.load_state_dict(state["step"])
-        self.epoch, self.best, self.smoothed, self.history = (
-            state["epoch"],
-            state["best"],
-            state["smoothed"],
-            state["history"],
-        )
-        RandomState(**state["random"]).restore(self.device)
+    training: PatchLoader
+    validation: PatchLoader | None
+    labels: LabelSet
 
 
 def fit(
     training: Training,
-    rule: Rule,
-    settings: TrainingSettings,
+    recipe: Recipe,
+    data: TrainingData,
+    safekeeping: Safekeeping,
     *,
-    batches: PatchLoader,
-    validation: PatchLoader | None,
-    labels: LabelSet,
-    directory: RunDirectory,
     on_epoch: Callable[[Sequence[Row]], None],
 ) -> None:
-    """Train until `settings.epochs`, from wherever `training` stands; after each epoch validate and write a checkpoint.
+    """Train to the end from wherever `training` stands; after each epoch validate and write a checkpoint.
 
-    Without `validation` no epoch is called the best. `on_epoch` gets all rows of the history so far.
+    `on_epoch` gets all rows of the history so far. Raises `Interrupted`, with a checkpoint written, if a signal came.
     """
-    initial = training.optimizer.defaults["lr"]
+    settings = recipe.settings
     with progress_bar() as progress:
-        task = progress.add_task(
-            "train", total=settings.epochs * settings.iterations, completed=training.epoch * settings.iterations
-        )
-        while training.epoch < settings.epochs:
-            started = time.perf_counter()
-            learning_rate = poly_learning_rate(
-                initial, training.epoch / settings.epochs, exponent=settings.decay_exponent
-            )
-            set_learning_rate(training.optimizer, learning_rate)
-            row: Row = {"epoch": training.epoch + 1, "learning_rate": learning_rate}
-            row |= _train_epoch(training, rule, settings, batches, on_step=lambda: progress.advance(task))
-            row |= {f"weight_{name}": weight for name, weight in training.loss.weights().items()}
-            row |= _validate(training, validation, labels)
+        done = training.epoch * settings.iterations + training.under_way.steps
+        task = progress.add_task("train", total=settings.epochs * settings.iterations, completed=done)
+        while not _is_finished(training, settings):
+            started = time.perf_counter() - training.under_way.seconds
+            _train_epoch(training, recipe, data.training, safekeeping, on_step=lambda: progress.advance(task))
+            row = _row_of_training(training)
+            row |= _validate(training, data, safekeeping)
             row["seconds"] = time.perf_counter() - started
-            training.epoch += 1
-            training.history.append(row)
-            _save(training, directory, has_validation=validation is not None)
+            better = training.end_epoch(row)
+            safekeeping.save(best=better and data.validation is not None)
             _report(row, settings.epochs)
             on_epoch(training.history)
 
 
-def resume(training: Training, directory: RunDirectory) -> None:
-    """Bring `training` to the run's last checkpoint."""
-    training.load_state_dict(read_checkpoint(directory.last))
-    log.info("resumed after epoch %d from %s", training.epoch, directory.last)
+def _is_finished(training: Training, settings: TrainingSettings) -> bool:
+    if training.epoch >= settings.epochs:
+        return True
+    waited = training.epoch - training.best_epoch
+    is_early = settings.patience is not None and training.best is not None and waited >= settings.patience
+    if is_early:
+        log.info("stopped early: no better smoothed Dice than epoch %d's in %d epochs", training.best_epoch, waited)
+    return is_early
 
 
 def _train_epoch(
-    training: Training, rule: Rule, settings: TrainingSettings, batches: PatchLoader, on_step: Callable[[], None]
-) -> Row:
+    training: Training, recipe: Recipe, batches: PatchLoader, safekeeping: Safekeeping, on_step: Callable[[], None]
+) -> None:
+    """Take the steps that the epoch still lacks."""
+    settings, state = recipe.settings, training.under_way
     training.network.train()
-    sums: defaultdict[str, float] = defaultdict(float)
-    skipped = 0
-    for micro_batches in _grouped(batches.epoch(training.epoch), settings.accumulate):
-        outcome = training.step(rule, micro_batches)
+    remaining = batches.epoch(training.epoch, start=state.steps * settings.accumulate)
+    safekeeping.between_steps()
+    started = time.perf_counter()
+    for micro_batches in _grouped(remaining, settings.accumulate):
+        number = training.epoch * settings.iterations + state.steps
+        set_learning_rate(training.optimizer, recipe.schedule(number))
+        training.step.progress = number / (settings.epochs * settings.iterations)
+        try:
+            outcome = training.step(recipe.rule, micro_batches)
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{error}; last checkpoint: {safekeeping.last}") from None
+        if training.average is not None and not outcome.skipped:
+            training.average.update()
+        now = time.perf_counter()
+        state.add(outcome, now - started)
+        started = now
         on_step()
-        if outcome.skipped:
-            skipped += 1
-            continue
-        sums["loss_training"] += outcome.loss
-        sums["gradient_norm"] += outcome.gradient_norm
-        for name, value in outcome.terms.items():
-            sums[f"term_{name}"] += value
-    if skipped == settings.iterations:
-        raise UumambaError(
+        safekeeping.between_steps()
+    if state.skipped == state.steps:
+        raise NotFiniteError(
             f"epoch {training.epoch + 1}: no step had finite gradients; lower optimizer.learning_rate or set "
             "hardware.precision=fp32"
         )
-    means: Row = {name: value / (settings.iterations - skipped) for name, value in sums.items()}
-    return means | {"skipped_steps": skipped}
 
 
 def _grouped(batches: Iterator[PatchBatch], size: int) -> Iterator[list[PatchBatch]]:
@@ -171,46 +144,32 @@ def _grouped(batches: Iterator[PatchBatch], size: int) -> Iterator[list[PatchBat
         yield group
 
 
-def _validate(training: Training, validation: PatchLoader | None, labels: LabelSet) -> Row:
-    if validation is None:
+def _row_of_training(training: Training) -> Row:
+    row: Row = {"epoch": training.epoch + 1, "learning_rate": training.optimizer.param_groups[0]["lr"]}
+    # The mean of all processes, each of which has seen its share of the batches.
+    own = training.under_way.row()
+    sums = training.processes.sum(torch.tensor(list(own.values()), dtype=torch.float64, device=training.device))
+    row |= dict(zip(own, (sums / training.processes.count).tolist(), strict=True))
+    row["skipped_steps"] = training.under_way.skipped
+    return row | {f"weight_{name}": weight for name, weight in training.loss.weights().items()}
+
+
+def _validate(training: Training, data: TrainingData, safekeeping: Safekeeping) -> Row:
+    if data.validation is None:
         return {}
-    result = validate_patches(training.network, training.loss, validation.epoch(0), labels, training.device)
-    present = [value for value in result.dice.values() if value is not None]
-    mean = math.fsum(present) / len(present) if present else None
-    if mean is not None:
-        training.smoothed = (
-            mean if training.smoothed is None else _SMOOTHING * training.smoothed + (1 - _SMOOTHING) * mean
+    batches = takewhile(lambda _: not safekeeping.must_stop(), data.validation.epoch(0))
+    with training.averaged():
+        result = validate_patches(
+            training.network, training.loss, batches, data.labels, device=training.device, processes=training.processes
         )
+    # If the validation was cut short this stops the run, and a resumed run repeats it.
+    safekeeping.between_steps()
+    present = [value for value in result.dice.values() if value is not None]
+    if present:
+        training.smooth(math.fsum(present) / len(present))
     row: Row = {"loss_validation": result.loss}
     row |= {f"dice_{name}": value for name, value in result.dice.items()}
     return row | {"smoothed_dice": training.smoothed}
-
-
-def _save(training: Training, directory: RunDirectory, *, has_validation: bool) -> None:
-    better = (
-        has_validation
-        and training.smoothed is not None
-        and (training.best is None or training.smoothed > training.best)
-    )
-    if better:
-        training.best = training.smoothed
-    _require_finite(training, directory)
-    state = training.state_dict()
-    # The best goes first: a run that is killed in between then resumes from before it, and finds it again.
-    if better:
-        write_checkpoint(directory.best, state)
-    write_checkpoint(directory.last, state)
-    write_history(directory.history, training.history)
-
-
-def _require_finite(training: Training, directory: RunDirectory) -> None:
-    """Never write weights that are lost: the checkpoint of an earlier epoch stays."""
-    weights = [*training.network.parameters(), *training.loss.parameters()]
-    if not all(bool(torch.isfinite(weight).all()) for weight in weights):
-        raise UumambaError(
-            f"epoch {training.epoch}: the weights are no longer finite; {directory.last} keeps the epoch before; "
-            "lower optimizer.learning_rate and go on with --resume"
-        )
 
 
 def _report(row: Row, epochs: int) -> None:

@@ -1,9 +1,15 @@
 """Where a run keeps its files."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from uumamba.core.errors import InputError
+from uumamba.core.files import read_json
+from uumamba.core.processes import Processes
 from uumamba.inference.bundle import BUNDLE_NAME
 
 
@@ -14,6 +20,8 @@ class RunDirectory:
     run.json           the run record: versions, seed, device, scan backend, precision, split, data hash
     log.txt            what the run said
     history.csv        one row an epoch; curves.png draws it
+    overlays/          one validation case every few epochs
+    tensorboard/       the history for TensorBoard, if asked for
     last.safetensors   the checkpoint of the last epoch, from which `--resume` goes on
     best.safetensors   the checkpoint of the best epoch by the smoothed validation Dice
     validation.csv     Dice of whole validation cases at the plan's spacing
@@ -27,6 +35,8 @@ class RunDirectory:
         self.log = path / "log.txt"
         self.history = path / "history.csv"
         self.curves = path / "curves.png"
+        self.overlays = path / "overlays"
+        self.tensorboard = path / "tensorboard"
         self.last = path / "last.safetensors"
         self.best = path / "best.safetensors"
         self.validation = path / "validation.csv"
@@ -35,12 +45,35 @@ class RunDirectory:
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Raise `InputError` if there is nothing to resume, or a run and neither flag to say what to do with it.
 
-        A folder without a checkpoint holds no run: whatever began there was stopped before its first epoch ended.
+        A folder without a checkpoint holds no run: whatever began there was stopped before its first step.
         """
         if resume and not self.last.is_file():
             raise InputError(f"{self.path}: nothing to resume, no {self.last.name} there; start without --resume")
         if not resume and not overwrite and self.last.exists():
             raise InputError(f"{self.path}: holds a run; go on with --resume, or replace it with --overwrite")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has come to its end, its validation included."""
+        return self.record.is_file() and "finished" in read_json(self.record)
+
+    @contextmanager
+    def locked(self, processes: Processes) -> Iterator[None]:
+        """Keep other runs out of this folder for the block; an `InputError` if one is at work there.
+
+        The first process holds the lock for all. The system lets go of it when the process ends, however it does.
+        """
+        if not processes.is_first:
+            yield
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0):
+                yield
+        except Timeout:
+            raise InputError(
+                f"{self.path}: another process is training there; wait for its end, or choose another --name"
+            ) from None
 
     def begin(self) -> None:
         """Make the folder for a new run, and remove what is there."""

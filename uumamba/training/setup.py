@@ -1,50 +1,74 @@
-"""Network, loss and optimizer put together on their device by Lightning Fabric."""
+"""Network, loss and optimizer put together on their device by Lightning Fabric, for one process or many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
+from uumamba.core.processes import BatchSum, Processes
 from uumamba.data.loader import PatchBatch
 from uumamba.losses.segmentation import LossValue, SegmentationLoss
 from uumamba.optim.step import Precision, Step
-from uumamba.training.loop import Training
+from uumamba.training.state import Training
+
+
+class _NetworkWithLoss(nn.Module):
+    """Both in one module, so that one reduction brings all gradients together, those of the loss's own weights too."""
+
+    def __init__(self, network: nn.Module, loss: SegmentationLoss) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+
+    def forward(self, image: Tensor, target: list[Tensor]) -> LossValue:
+        """The loss of a batch."""
+        logits = self.network(image)
+        value: LossValue = self.loss(logits if isinstance(logits, list) else [logits], target)
+        return value
 
 
 def set_up(
+    fabric: Fabric,
     network: nn.Module,
     loss: SegmentationLoss,
     build_optimizer: Callable[[nn.Module, nn.Module], torch.optim.Optimizer],
     *,
-    device: torch.device,
+    processes: Processes,
+    batch_sum: BatchSum,
     precision: Precision,
     clip_norm: float,
     skip_limit: int,
 ) -> Training:
-    """A training that has not begun: everything on `device`, and the step that changes it.
+    """A training that has not begun: everything on Fabric's device, and the step that changes it.
 
+    `batch_sum` is the one that the loss was built with: where gradients are not synchronised, sums are not either.
     Fabric computes in float32; the step alone lowers the precision of the network's forward pass.
     """
-    fabric = Fabric(accelerator=device.type, devices=1)
+    device = fabric.device
     network, loss = network.to(device), loss.to(device)
     optimizer = build_optimizer(network, loss)
-    wrapped = fabric.setup_module(network)
+    wrapped = fabric.setup_module(_NetworkWithLoss(network, loss))
 
-    def task(model: nn.Module, batch: PatchBatch) -> LossValue:
-        logits = model(batch["image"].to(device, non_blocking=True))
-        levels = logits if isinstance(logits, list) else [logits]
-        value: LossValue = loss(levels, [target.to(device, non_blocking=True) for target in batch["target"]])
+    def task(_: nn.Module, batch: PatchBatch) -> LossValue:
+        target = [level.to(device, non_blocking=True) for level in batch["target"]]
+        value: LossValue = wrapped(batch["image"].to(device, non_blocking=True), target)
         return value
 
+    @contextmanager
+    def unsynchronised(_: nn.Module) -> Iterator[None]:
+        with fabric.no_backward_sync(wrapped), batch_sum.local():
+            yield
+
     step = Step(
-        wrapped,
+        network,
         optimizer,
         {"task": task},
         clip_norm=clip_norm,
         precision=precision,
         backward=fabric.backward,
-        unsynchronised=lambda _: fabric.no_backward_sync(wrapped),
+        unsynchronised=unsynchronised,
         skip_limit=skip_limit,
     )
-    return Training(network, loss, optimizer, step)
+    return Training(network, loss, optimizer, step, processes)

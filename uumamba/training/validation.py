@@ -1,5 +1,6 @@
 """Validation: on patches after each epoch, on whole volumes at the end."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from uumamba.core.labels import LabelSet
+from uumamba.core.processes import ALONE, Processes
 from uumamba.core.progress import track
 from uumamba.data.loader import PatchBatch
 from uumamba.data.plan import Plan
@@ -18,7 +20,10 @@ from uumamba.metrics.overlap import dice
 
 @dataclass(frozen=True)
 class PatchValidation:
-    """Mean loss over the batches, and Dice per structure over all their voxels (None where none is labelled)."""
+    """Mean loss over the batches (NaN without any), and Dice per structure over all their voxels.
+
+    A structure that is nowhere labelled has None.
+    """
 
     loss: float
     dice: dict[str, float | None]
@@ -29,25 +34,29 @@ def validate_patches(
     loss: SegmentationLoss,
     batches: Iterable[PatchBatch],
     labels: LabelSet,
+    *,
     device: torch.device,
+    processes: Processes = ALONE,
 ) -> PatchValidation:
     """Compare the network with the targets of `batches`, which are as `data/loader.py` makes them.
 
-    This Dice counts voxels of all patches together and ignores case borders: good to see progress, not to report.
+    This Dice counts voxels of all patches together, of all processes' shares of the batches, and ignores case borders:
+    good to see progress, not to report.
     """
-    counts = torch.zeros(3, labels.classes, dtype=torch.float64)
-    losses: list[float] = []
+    counts = torch.zeros(3, labels.classes, dtype=torch.float64, device=device)
+    losses = torch.zeros(2, dtype=torch.float64, device=device)
     network.eval()
     with torch.inference_mode():
         for batch in batches:
             target = batch["target"][0].to(device)
             logits: Tensor = network(batch["image"].to(device))
-            losses.append(float(loss([logits], [target]).total))
-            counts += _count(logits.argmax(1), target[:, 0].long(), labels).cpu()
+            losses += torch.stack([loss([logits], [target]).total.double(), losses.new_ones(())])
+            counts += _count(logits.argmax(1), target[:, 0].long(), labels)
     network.train()
-    both, predicted, reference = counts.tolist()
+    both, predicted, reference = processes.sum(counts).tolist()
+    total, number = processes.sum(losses).tolist()
     return PatchValidation(
-        loss=sum(losses) / len(losses),
+        loss=total / number if number else math.nan,
         dice={
             name: 2 * both[number] / (predicted[number] + reference[number]) if reference[number] else None
             for name, number in labels.structures.items()

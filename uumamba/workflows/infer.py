@@ -34,7 +34,8 @@ def infer(
     started = time.perf_counter()
     device = choose_device(device_name)
     bundles = [read_bundle(path) for path in models]
-    backend = resolve_backend("auto", device=device)
+    scans = any(bundle.description.network.uses_scan for bundle in bundles)
+    backend = resolve_backend("auto", device=device) if scans else "none"
     predictor = Predictor(bundles, device=device, overlap=overlap, mirror=mirror)
     record = describe_run(device) | {
         "precision": "fp32",

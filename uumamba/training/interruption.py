@@ -1,0 +1,56 @@
+"""Signals that ask a run to stop, heard at once and obeyed where nothing is lost."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from uumamba.core.errors import Interrupted
+from uumamba.core.log import log
+
+# Windows has no SIGUSR1.
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name))
+
+
+class Interruption:
+    """Hears SIGTERM, SIGUSR1 and SIGINT (Ctrl-C).
+
+    Inside `deferred` a signal is remembered until somebody asks for `requested`; a second Ctrl-C is obeyed at once, as
+    a KeyboardInterrupt. Elsewhere a signal raises `Interrupted` at once.
+    """
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self._is_deferred = False
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal came."""
+        return self.name is not None
+
+    @contextmanager
+    def heard(self) -> Iterator["Interruption"]:
+        """Hear signals for the block, in the main thread; afterwards they do what they did before."""
+        before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Only remember signals for the block."""
+        self._is_deferred = True
+        try:
+            yield
+        finally:
+            self._is_deferred = False
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.name = signal.Signals(number).name
+        if not self._is_deferred:
+            raise Interrupted(f"stopped by {self.name}; go on with --resume")
+        log.info("%s: the run stops after this step", self.name)

@@ -1,0 +1,213 @@
+"""What one run of `uumamba train` trains, on which cases and where, and how that is put together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uumamba.config import RunConfig
+from uumamba.core.errors import ConfigError
+from uumamba.core.log import log
+from uumamba.core.machine import describe_run
+from uumamba.core.processes import BatchSum, Processes
+from uumamba.core.seeding import derive_seed
+from uumamba.data.datasets.dataset import Dataset
+from uumamba.data.datasets.table import find_dataset
+from uumamba.data.loader import PatchDataset, build_loader
+from uumamba.data.patches import target_strides
+from uumamba.data.plan import Plan
+from uumamba.data.splits import Fold
+from uumamba.data.store import PreprocessedStore
+from uumamba.data.work_folder import WorkFolder
+from uumamba.inference.bundle import read_bundle
+from uumamba.inference.fine_tuning import start_from
+from uumamba.inference.network import network_of
+from uumamba.optim.weight_average import WeightAverage
+from uumamba.scan import resolve_backend
+from uumamba.training.cluster import Fabric, device_of
+from uumamba.training.loop import Recipe, TrainingData
+from uumamba.training.run_directory import RunDirectory
+from uumamba.training.setup import set_up
+from uumamba.training.state import Training
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fold of one configuration, in one of the processes that train it."""
+
+    config: RunConfig
+    dataset: Dataset
+    plan: Plan
+    store: PreprocessedStore
+    fold: str
+    cases: Fold
+    directory: RunDirectory
+    device: torch.device
+    processes: Processes
+
+    @property
+    def title(self) -> str:
+        """The run's name for pictures."""
+        return f"{self.directory.path.parent.name}, fold {self.fold}"
+
+
+def find_job(dataset_name: str, work: Path, name: str, config: RunConfig, fold: str, processes: Processes) -> Job:
+    """Everything that must be there before a run may begin; raises `InputError` if it is not."""
+    dataset = find_dataset(dataset_name)
+    folder = WorkFolder(work / dataset.name)
+    plan = config.adapt(folder.read_plan(config.plan.configuration))
+    return Job(
+        config=config,
+        dataset=dataset,
+        plan=plan,
+        store=folder.store(plan.configuration),
+        fold=fold,
+        cases=folder.read_fold(fold),
+        directory=RunDirectory(folder.run(name, fold)),
+        device=device_of(processes, config.hardware.resolve_device()),
+        processes=processes,
+    )
+
+
+def build_training(job: Job, fabric: Fabric) -> Training:
+    """Network, loss and optimizer on their device, seeded."""
+    config, plan = job.config, job.plan
+    if config.hardware.threads is not None:
+        torch.set_num_threads(config.hardware.threads)
+    if config.deterministic and job.device.type != "cpu":
+        raise ConfigError("deterministic: true is offered on the CPU alone so far; add --set hardware.device=cpu")
+    torch.use_deterministic_algorithms(config.deterministic)
+    torch.backends.cudnn.benchmark = not config.deterministic
+    torch.manual_seed(derive_seed(config.seed, "weights"))
+    network = network_of(
+        plan,
+        config.network,
+        deep_supervision=config.training.deep_supervision,
+        scan_backend=config.hardware.scan_backend,
+        checkpoint_stages=config.hardware.checkpoint_stages,
+    )
+    batch_sum = BatchSum(job.processes)
+    return set_up(
+        fabric,
+        network,
+        config.loss.build(
+            labels=plan.labels, batch_dice=plan.batch_dice, levels=len(_target_strides(job)), batch_total=batch_sum
+        ),
+        config.optimizer.build,
+        processes=job.processes,
+        batch_sum=batch_sum,
+        precision=config.hardware.resolve_precision(job.device),
+        clip_norm=config.training.clip_norm,
+        skip_limit=config.training.skip_limit,
+    )
+
+
+def start_from_bundle(job: Job, training: Training, path: Path) -> dict[str, Any]:
+    """Take a bundle's weights to begin with; gives what the run record says of it."""
+    bundle = read_bundle(path)
+    differences = start_from(training.network, bundle, plan=job.plan, settings=job.config.network)
+    return {"bundle": str(bundle.path), "sha256": bundle.sha256, "differences": differences}
+
+
+def build_average(job: Job, training: Training) -> WeightAverage | None:
+    """The moving average of the weights as they are now, if the run keeps one."""
+    decay = job.config.training.average_decay
+    return None if decay is None else WeightAverage(training.network, decay)
+
+
+def build_recipe(config: RunConfig) -> Recipe:
+    """Rule and schedule of a run."""
+    settings = config.training
+    schedule = config.schedule.build(epochs=settings.epochs, iterations=settings.iterations)
+    return Recipe(config.rule.build(), schedule, settings)
+
+
+def build_data(job: Job) -> TrainingData:
+    """This process's share of the patches to train on and to validate with."""
+    config, processes = job.config, job.processes
+    mirror_axes = job.plan.patch_axes(job.dataset.mirrored_axes)
+    training = _patches(
+        job,
+        job.cases.training,
+        target_strides=_target_strides(job),
+        augmentation=config.augmentation.build(patch_size=job.plan.patch_size, mirror_axes=mirror_axes),
+    )
+    shared: dict[str, Any] = {
+        "batch_size": job.plan.batch_size,
+        "foreground_fraction": config.training.foreground_fraction,
+        "rank": processes.rank,
+        "ranks": processes.count,
+    }
+    training_batches = build_loader(
+        training,
+        iterations=config.training.iterations * config.training.accumulate,
+        workers=config.hardware.resolve_workers(job.device),
+        pin_memory=job.device.type == "cuda",
+        **shared,
+    )
+    if not job.cases.validation:
+        return TrainingData(training_batches, None, job.plan.labels)
+    validation = _patches(job, job.cases.validation, target_strides=_target_strides(job)[:1], stream="validation")
+    validation_batches = build_loader(validation, iterations=config.training.validation_iterations, **shared)
+    return TrainingData(training_batches, validation_batches, job.plan.labels)
+
+
+def describe_job(job: Job, training: Training) -> dict[str, Any]:
+    """The run record."""
+    return {
+        **describe_run(job.device),
+        "processes": job.processes.count,
+        "launcher": job.processes.launcher,
+        "precision": training.step.precision,
+        "scan_backend": _scan_backend(job),
+        "seed": job.config.seed,
+        "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
+        "fold": job.fold,
+        "split": job.cases.model_dump(mode="json"),
+        "data_hash": job.store.content_hash(job.cases.training + job.cases.validation),
+        "plan": job.plan.model_dump(mode="json"),
+        "configuration": job.config.model_dump(mode="json"),
+    }
+
+
+def _scan_backend(job: Job) -> str:
+    if not job.config.network.uses_scan:
+        return "none"
+    return resolve_backend(job.config.hardware.scan_backend, device=job.device)
+
+
+def log_description(job: Job, record: dict[str, Any]) -> None:
+    """Say what is about to be trained, and with what."""
+    plan, count = job.plan, job.processes.count
+    patch = "x".join(map(str, plan.patch_size))
+    network = f"{record['parameters'] / 1e6:.2f} M parameters, patch {patch}, batch {plan.batch_size}"
+    log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
+    machine = (
+        f"scan {record['scan_backend']}, precision {record['precision']}, {job.device}, {record['threads']} threads"
+    )
+    together = f", {count} processes by {job.processes.launcher}" if count > 1 else ""
+    log.info("%s%s, seed %d%s", machine, together, job.config.seed, ", deterministic" * job.config.deterministic)
+    if "init" in record:
+        log.info("starting from %s", record["init"]["bundle"])
+        for sentence in record["init"]["differences"]:
+            log.info("  %s", sentence)
+    if job.device.type == "cuda" and count == 1 and torch.cuda.device_count() > 1:
+        log.info("%d GPUs here, one is used; docs/training.md says how to use all", torch.cuda.device_count())
+
+
+def _patches(job: Job, cases: tuple[str, ...], **options: Any) -> PatchDataset:
+    masked = [number for number, channel in enumerate(job.plan.channels) if channel.mask_for_normalization]
+    return PatchDataset(
+        job.store,
+        cases,
+        patch_size=job.plan.patch_size,
+        seed=job.config.seed,
+        masked_channels=masked,
+        **options,
+    )
+
+
+def _target_strides(job: Job) -> tuple[tuple[int, ...], ...]:
+    strides = target_strides(job.plan.topology.strides)
+    return strides if job.config.training.deep_supervision else strides[:1]
