@@ -46,6 +46,9 @@ COMMANDS = {
     "compare": Command({"--output": "out"}, ("--verbose",), ("no such run", "no such run")),
     "import": Command({"--output": "out"}, ("--fold", "--checkpoint", "--verbose"), (WRONG_FOLDER,)),
     "export": Command({"--to": "nnunet", "--output": "out"}, ("--verbose",), ("no such run",)),
+    "landscape": Command(
+        {}, ("--output", "--batches", "--rho", "--two-dimensional", "--device", "--verbose"), ("no such run",)
+    ),
     "demo": Command({}, ("--output", "--overwrite", "--set", "--verbose")),
     "doctor": Command({}, ("--json",)),
     "config list": Command({}),
@@ -63,6 +66,7 @@ WRONG = {
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),
     "export": ((*COMMANDS["export"].line,), "no such run: no such file or folder"),
+    "landscape": ((*COMMANDS["landscape"].line,), "no such run: no such file or folder"),
     "demo": (("--output", "."), "holds what is not the demo's"),
     "config show": (("acdk",), "--config acdk: neither a file nor a shipped configuration"),
     "config copy": (("acdc", "mine.txt"), "mine.txt: exists already; name another file"),

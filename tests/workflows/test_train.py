@@ -20,7 +20,7 @@ from uumamba.workflows import train
 
 ROOT = Path(__file__).parents[2]
 FILES = {
-    "best.safetensors", "config.yaml", "curves.png", "history.csv", "last.safetensors", "log.txt", "model.safetensors",
+    "best.safetensors", "config.yaml", "curves.png", "history.csv", "last.safetensors", "log.txt", "model.safetensors", "overlays",
     "run.json", "validation.csv",
 }  # fmt: skip
 
@@ -234,7 +234,7 @@ def test_a_folder_without_a_checkpoint_is_no_run(my_work: Path, capsys: pytest.C
 def test_all_trains_on_every_case_and_holds_none_out(my_work: Path) -> None:
     assert program.train(my_work, "--fold", "all", "--name", "mine") == 0
     mine = program.run_folder(my_work, "mine", "all")
-    assert {path.name for path in mine.iterdir()} == FILES - {"best.safetensors", "validation.csv"}
+    assert {path.name for path in mine.iterdir()} == FILES - {"best.safetensors", "validation.csv", "overlays"}
     assert len(read_bundle(mine).description.training.cases) == 10
 
 

@@ -11,7 +11,7 @@ from uumamba.evaluation.comparison import Comparison
 from uumamba.evaluation.paired import PairedSummary
 from uumamba.evaluation.resampling import Interval, describe_method
 from uumamba.evaluation.result import Result
-from uumamba.evaluation.writing import NOTE, write_csv
+from uumamba.evaluation.table import NOTE, write_csv
 
 COLUMNS = ("case", "patient", "structure", "dice_a", "dice_b", "difference", "reason")
 _NONE = "-"

@@ -9,7 +9,7 @@ from rich.table import Table
 from uumamba.core.files import write_json
 from uumamba.evaluation.cross_validation import CrossValidatedDice, CrossValidation
 from uumamba.evaluation.resampling import describe_method
-from uumamba.evaluation.writing import NOTE, Cell, write_csv
+from uumamba.evaluation.table import NOTE, Cell, write_csv
 
 COLUMNS = ("case", "patient", "fold", "structure", "dice", "reason")
 _NONE = "-"

@@ -3,15 +3,14 @@
 In CSV a value that does not exist is an empty cell, in JSON null; the reason stands beside it.
 """
 
-import csv
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from uumamba.core.files import atomic, write_json
+from uumamba.core.files import write_json
 from uumamba.evaluation.clinical import ClinicalRow
 from uumamba.evaluation.evaluate import Evaluation
 from uumamba.evaluation.scoring import StructureScore
+from uumamba.evaluation.table import NOTE, Cell, write_csv
 from uumamba.metrics import METRICS
 
 CASE_COLUMNS = (
@@ -26,10 +25,6 @@ CASE_COLUMNS = (
     "reason",
 )
 CLINICAL_COLUMNS = ("patient", "measure", "prediction", "reference", "difference", "reason")
-NOTE = "Research use only."
-_DECIMALS = 6
-
-Cell = str | float | None
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
@@ -73,12 +68,3 @@ def _case_cells(score: StructureScore) -> list[Cell]:
 
 def _clinical_cells(row: ClinicalRow) -> list[Cell]:
     return [row.patient, row.measure, row.prediction.value, row.reference.value, row.difference, row.reason]
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Write a table atomically: numbers to six decimals, None as an empty cell."""
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow([round(cell, _DECIMALS) if isinstance(cell, float) else cell for cell in row])
