@@ -16,7 +16,8 @@ class Interruption:
     """Hears SIGTERM, SIGUSR1 and SIGINT (Ctrl-C).
 
     Inside `deferred` a signal is remembered until somebody asks for `requested`; a second Ctrl-C is obeyed at once, as
-    a KeyboardInterrupt. Elsewhere a signal raises `Interrupted` at once.
+    a KeyboardInterrupt. Elsewhere the first signal raises `Interrupted` at once. Slurm and torchrun send SIGTERM more
+    than once within milliseconds, so after the first one it changes nothing any more, not even after the block.
     """
 
     def __init__(self) -> None:
@@ -30,13 +31,14 @@ class Interruption:
 
     @contextmanager
     def heard(self) -> Iterator["Interruption"]:
-        """Hear signals for the block, in the main thread; afterwards they do what they did before."""
+        """Hear signals for the block, in the main thread; afterwards, if none came, they do what they did before."""
         before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
         try:
             yield self
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                is_leaving = self.requested and number != signal.SIGINT
+                signal.signal(number, signal.SIG_IGN if is_leaving else handler)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -50,7 +52,9 @@ class Interruption:
     def _hear(self, number: int, _: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.name = signal.Signals(number).name
+        was_requested, self.name = self.requested, signal.Signals(number).name
+        if was_requested:
+            return
         if not self._is_deferred:
             raise Interrupted(f"stopped by {self.name}; go on with --resume")
         log.info("%s: the run stops after this step", self.name)
