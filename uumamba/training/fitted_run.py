@@ -74,7 +74,7 @@ def fit_run(
     if not measures_memory:
         log.warning("memory cannot be measured on this system: the run is taken as asked, and only timed")
     fit = fit_to_memory(
-        concessions(asked, replan) if measures_memory else [asked],
+        list(concessions(asked, replan)) if measures_memory else [asked],
         lambda choice: measure_step(build, choice, rule, device),
         limit,
         careful=device.type == "cpu",

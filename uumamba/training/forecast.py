@@ -37,10 +37,13 @@ class Forecast:
         return not any(self._known.values())
 
     def rules_out(self, choice: Choice, limit_bytes: float) -> bool:
-        """Whether two steps or more say that a choice needs far more than the limit."""
-        cost = self.of(choice)
-        known = len(self._known[_family(choice)])
-        return cost is not None and known > 1 and cost.peak_bytes > _HOPELESS * limit_bytes
+        """Whether no further small step is worth its while: one is too large, or two tell of far too much."""
+        known = self._known[_family(choice)]
+        foretold = self.of(choice)
+        if foretold is None:
+            return False
+        is_hopeless = len(known) > 1 and foretold.peak_bytes > _HOPELESS * limit_bytes
+        return is_hopeless or known[min(known)].peak_bytes > limit_bytes
 
     def knows(self, choice: Choice) -> bool:
         """Whether a step like this was measured."""
