@@ -59,7 +59,7 @@ def test_two_networks_of_a_seed_are_the_same_with_a_measurement_before_them() ->
 
 @pytest.mark.skipif(not can_measure_peak(CPU), reason="memory cannot be measured on this system")
 def test_memory_grows_with_patch_and_batch_and_falls_with_recomputed_stages() -> None:
-    small, large = choice_2d((64, 64), batch=2), choice_2d((256, 256), batch=16)
+    small, large = choice_2d((64, 64), batch=2), choice_2d((128, 128), batch=16)
     again = large.model_copy(update={"checkpoint_stages": (0, 1, 2)})
     costs = [measure_step(build, choice, RULE, CPU) for choice in (small, small, large, again)]
     peaks = [cost.peak_bytes - cost.held_bytes for cost in costs if cost is not None]
