@@ -7,12 +7,14 @@ import torch
 
 from tests.fakes.choice import choice_2d
 from uumamba.core.held_memory import can_measure_peak
+from uumamba.core.processes import ALONE, BatchSum
 from uumamba.losses.segmentation import LossSettings
 from uumamba.models.umamba import UMambaSettings
 from uumamba.optim.optimizers import SGDSettings
 from uumamba.optim.plain import PlainSettings
 from uumamba.optim.sharpness_aware import SharpnessAwareSettings
 from uumamba.optim.step import Rule, Step
+from uumamba.training.cluster import connected
 from uumamba.training.concessions import Choice
 from uumamba.training.setup import set_up
 from uumamba.training.step_cost import measure_step, synthetic_batch
@@ -29,9 +31,11 @@ def build(choice: Choice, *, deep_supervision: bool = True) -> Step:
     )  # fmt: skip
     levels = len(plan.topology.features) - 1 if deep_supervision else 1
     loss = LossSettings().build(labels=plan.labels, batch_dice=plan.batch_dice, levels=levels)
-    return set_up(
-        network, loss, SGDSettings().build, device=CPU, precision="fp32", clip_norm=12.0, skip_limit=5
-    ).step  # fmt: skip
+    with connected(ALONE, CPU) as fabric:
+        return set_up(
+            fabric, network, loss, SGDSettings().build, processes=ALONE, batch_sum=BatchSum(ALONE), precision="fp32",
+            clip_norm=12.0, skip_limit=5,
+        ).step  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", [RULE, PlainSettings().build()])

@@ -33,6 +33,7 @@ class FittedRun(Settings):
     cannot be measured. `measured` is false if the step was foretold from smaller ones.
     """
 
+    asked: Choice
     choice: Choice
     given_up: tuple[str, ...]
     measured: bool
@@ -82,6 +83,7 @@ def fit_run(
     drawn = None if draw is None else _seconds_per_batch(draw(fit.choice))
     seconds = _expected_seconds(fit, training, drawn, workers=hardware.resolve_workers(device))
     return FittedRun(
+        asked=asked,
         choice=fit.choice,
         given_up=describe_concessions(asked, fit.choice),
         measured=fit.measured,

@@ -75,7 +75,7 @@ def _foretell(choice: Choice, measure: Measure, limit_bytes: float, forecast: Fo
 
     for number, probe in enumerate(probes(choice)):
         is_found = fits(choice) and is_quick(choice)
-        is_too_much = not is_quick(probe) or (number >= _SMALLEST and not fits(probe))
+        is_too_much = number >= _SMALLEST and not (fits(probe) and is_quick(probe))
         if is_found or is_too_much or forecast.rules_out(choice, limit_bytes):
             break
         if forecast.knows(probe):

@@ -120,8 +120,9 @@ def train_folds(
 def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: bool, init: Path | None) -> None:
     if job.config.training.tensorboard:
         require_tensorboard()
+    job, fitted = refit_job(job) if resume_run else fit_job(job, fabric)
     training = build_training(job, fabric)
-    record = describe_job(job, training)
+    record = describe_job(job, training) | {"fitted": None if fitted is None else fitted.model_dump(mode="json")}
     if init is not None:
         record["init"] = start_from_bundle(job, training, init)
     training.average = build_average(job, training)
@@ -133,6 +134,8 @@ def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: 
         job.directory.begin()
     with log_to(job.directory.log if job.processes.is_first else None):
         log_description(job, record)
+        for sentence in () if fitted is None else fitted.sentences():
+            log.info("%s", sentence)
         if job.processes.is_first:
             write_text(job.directory.config, dump_config(job.config))
             write_json(job.directory.record, record)
