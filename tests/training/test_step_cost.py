@@ -1,7 +1,5 @@
 """A step measured on real small networks."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 
@@ -63,12 +61,12 @@ def test_two_networks_of_a_seed_are_the_same_with_a_measurement_before_them() ->
 
 @pytest.mark.skipif(not can_measure_peak(CPU), reason="memory cannot be measured on this system")
 def test_memory_grows_with_patch_and_batch_and_falls_with_recomputed_stages() -> None:
-    small, large = choice_2d((64, 64), batch=2), choice_2d((128, 128), batch=16)
+    small, large = choice_2d((64, 64), batch=2), choice_2d((128, 128), batch=8)
     again = large.model_copy(update={"checkpoint_stages": (0, 1, 2)})
     costs = [measure_step(build, choice, RULE, CPU) for choice in (small, small, large, again)]
     peaks = [cost.peak_bytes - cost.held_bytes for cost in costs if cost is not None]
     assert len(peaks) == 4
-    assert 20 * max(0, peaks[1]) < peaks[2] or peaks[2] > 100_000_000
+    assert peaks[1] < peaks[2]
     assert peaks[3] < peaks[2]
 
 
@@ -79,13 +77,8 @@ def test_a_device_that_runs_out_of_memory_gives_no_cost() -> None:
     assert measure_step(refuse, choice_2d(), RULE, CPU) is None
 
 
-@pytest.mark.parametrize("name", ["image", "target"])
-def test_noise_has_a_batchs_shape(name: str) -> None:
+def test_noise_has_a_batchs_shape() -> None:
     batch = synthetic_batch(choice_2d((64, 32), batch=3))
-    shapes: dict[str, Callable[[], list[tuple[int, ...]]]] = {
-        "image": lambda: [tuple(batch["image"].shape)],
-        "target": lambda: [tuple(level.shape) for level in batch["target"]],
-    }
-    wanted = {"image": [(3, 1, 64, 32)], "target": [(3, 1, 64, 32), (3, 1, 32, 16)]}
-    assert shapes[name]() == wanted[name]
+    assert batch["image"].shape == (3, 1, 64, 32)
+    assert [level.shape for level in batch["target"]] == [(3, 1, 64, 32), (3, 1, 32, 16)]
     assert all(level.dtype == torch.int16 for level in batch["target"])

@@ -29,6 +29,7 @@ from uumamba.training.state import Training
 from uumamba.training.tensorboard import require_tensorboard
 from uumamba.training.validation import validate_volumes
 from uumamba.workflows.cross_validation import summarise_folds
+from uumamba.workflows.fitted_job import fit_job, refit_job
 from uumamba.workflows.training_job import (
     Job,
     build_average,
