@@ -79,9 +79,11 @@ def test_what_was_given_up_is_in_the_plan_and_the_configuration_and_stays_so_on_
     saved = load_config(run / "config.yaml")
     assert saved.adapt(asked.planned) == read_bundle(run).description.plan == smaller(asked).plan
     assert (saved.training.accumulate, saved.hardware.checkpoint_stages) == (2, (0, 1))
-    for options in (("--resume",), ("--resume", "--config", str(run / "config.yaml"))):
-        assert program.train(my_work, *options, overrides=FITTED if "--config" not in options else ()) == 0
-        assert FittedRun.model_validate(read_json(run / "run.json")["fitted"]).given_up == ("much",)
+    assert program.train(my_work, "--resume", overrides=FITTED) == 0
+    assert FittedRun.model_validate(read_json(run / "run.json")["fitted"]).given_up == ("much",)
+    saved_options = ("--config", run / "config.yaml", "--name", "acdc", "--resume")
+    assert program.uumamba("train", "--dataset", "acdc", "--work", my_work, *saved_options) == 0
+    assert FittedRun.model_validate(read_json(run / "run.json")["fitted"]).given_up == ("much",)
 
 
 def test_another_wish_is_still_refused_on_resuming(my_work: Path) -> None:

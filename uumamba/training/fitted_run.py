@@ -51,7 +51,9 @@ class FittedRun(Settings):
         limit = "" if self.limit_gb is None else f" of the {self.limit_gb:.2f} GB that may be used"
         step = f"one step: {self.seconds_per_step:.3g} s{memory}{limit} ({how})"
         given_up = [f"given up for memory: {each}" for each in self.given_up]
-        return step, *given_up, f"the whole training takes {about(self.seconds_expected)} on this machine"
+        # Small steps take more time per voxel than large ones.
+        most = "" if self.measured else "at most "
+        return step, *given_up, f"the whole training takes {most}{about(self.seconds_expected)} on this machine"
 
 
 def fit_run(
