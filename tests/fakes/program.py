@@ -23,6 +23,7 @@ TINY = (
     "hardware.precision=fp32",
     "hardware.workers=0",
     "hardware.processes=1",
+    "hardware.fit=false",
 )
 
 

@@ -28,3 +28,9 @@ def test_workers_never_take_the_cpu_from_the_network() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA or ROCm device")
 def test_a_gpu_is_found() -> None:
     assert HardwareSettings().resolve_device().type == "cuda"
+
+
+def test_a_cap_on_memory_needs_a_run_that_keeps_to_it() -> None:
+    assert HardwareSettings(memory_gb=2).fit
+    with pytest.raises(ValueError, match="memory_gb needs fit: true"):
+        HardwareSettings(memory_gb=2, fit=False)

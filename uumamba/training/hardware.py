@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from uumamba.core.device import choose_device, computes_in_bf16
 from uumamba.core.machine import available_cores
@@ -18,6 +18,9 @@ class HardwareSettings(Settings):
     `workers` are the processes that prepare patches beside the training process; 0 prepares them inside it. `processes`
     is how many cases are preprocessed side by side; without it as many as there are cores. `checkpoint_stages` are the
     network's stages (0 = full resolution) whose activations are computed again instead of kept: less memory, more time.
+    With `fit` a run measures a step before it begins and gives up as little as its memory asks for
+    (`training/fitted_run.py`); `memory_gb` (10^9 bytes) caps that memory: on a GPU torch's share of it, on the CPU the
+    whole process. Without it nine tenths of what is free are used.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -27,6 +30,14 @@ class HardwareSettings(Settings):
     processes: PositiveInt | None = None
     scan_backend: ScanBackend = "auto"
     checkpoint_stages: tuple[NonNegativeInt, ...] = ()
+    fit: bool = True
+    memory_gb: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "HardwareSettings":
+        if self.memory_gb is not None and not self.fit:
+            raise ValueError("memory_gb needs fit: true, which keeps to it; leave one of the two out")
+        return self
 
     def resolve_device(self) -> torch.device:
         """The device that is used; asking for one that is not there is a `ConfigError`."""

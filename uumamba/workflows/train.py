@@ -29,6 +29,7 @@ from uumamba.training.state import Training
 from uumamba.training.tensorboard import require_tensorboard
 from uumamba.training.validation import validate_volumes
 from uumamba.workflows.cross_validation import summarise_folds
+from uumamba.workflows.fitted_job import fit_job, refit_job
 from uumamba.workflows.training_job import (
     Job,
     build_average,
@@ -120,8 +121,9 @@ def train_folds(
 def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: bool, init: Path | None) -> None:
     if job.config.training.tensorboard:
         require_tensorboard()
+    job, fitted = refit_job(job) if resume_run else fit_job(job, fabric)
     training = build_training(job, fabric)
-    record = describe_job(job, training)
+    record = describe_job(job, training) | {"fitted": None if fitted is None else fitted.model_dump(mode="json")}
     if init is not None:
         record["init"] = start_from_bundle(job, training, init)
     training.average = build_average(job, training)
@@ -133,6 +135,8 @@ def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: 
         job.directory.begin()
     with log_to(job.directory.log if job.processes.is_first else None):
         log_description(job, record)
+        for sentence in () if fitted is None else fitted.sentences():
+            log.info("%s", sentence)
         if job.processes.is_first:
             write_text(job.directory.config, dump_config(job.config))
             write_json(job.directory.record, record)

@@ -34,10 +34,14 @@ from uumamba.training.state import Training
 
 @dataclass(frozen=True)
 class Job:
-    """One fold of one configuration, in one of the processes that train it."""
+    """One fold of one configuration, in one of the processes that train it.
+
+    `planned` is the planner's plan, `plan` the one that is trained: with the run's wishes, and as it fits the machine.
+    """
 
     config: RunConfig
     dataset: Dataset
+    planned: Plan
     plan: Plan
     store: PreprocessedStore
     fold: str
@@ -56,10 +60,12 @@ def find_job(dataset_name: str, work: Path, name: str, config: RunConfig, fold: 
     """Everything that must be there before a run may begin; raises `InputError` if it is not."""
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
-    plan = config.adapt(folder.read_plan(config.plan.configuration))
+    planned = folder.read_plan(config.plan.configuration)
+    plan = config.adapt(planned)
     return Job(
         config=config,
         dataset=dataset,
+        planned=planned,
         plan=plan,
         store=folder.store(plan.configuration),
         fold=fold,
