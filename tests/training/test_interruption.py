@@ -55,11 +55,15 @@ def test_whoever_presses_ctrl_c_twice_does_not_wait() -> None:
 
 def test_a_second_signal_to_a_process_that_is_leaving_changes_nothing() -> None:
     """Slurm sends SIGTERM twice at a time limit; the exit code must stay what the first one made it."""
-    with pytest.raises(Interrupted), Interruption().heard():
+
+    def leave() -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted), Interruption().heard():
+        leave()
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -108,7 +108,7 @@ def test_two_processes_are_one_with_the_whole_batch(
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_and_any_number_of_them_may_go_on(my_work: Path) -> None:
-    """As srun starts them: one is told to stop, both leave with 75 from the same place, and one process ends the run."""
+    """As srun starts them: one is told to stop, both leave with 75 from one place, and one process ends the run."""
     many = ("training.epochs=3", "training.iterations=40", "rule.name=plain")
     processes = by_srun(command(my_work, overrides=many))
     mine = program.run_folder(my_work)
