@@ -14,8 +14,11 @@ from tests.fakes import program
 from tests.fakes.folders import contents
 from uumamba.config import load_config
 from uumamba.core.files import read_json, write_json
+from uumamba.core.processes import ALONE
 from uumamba.inference.bundle import Bundle, read_bundle
+from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.history import read_history
+from uumamba.training.run_directory import RunDirectory
 from uumamba.workflows import train
 
 ROOT = Path(__file__).parents[2]
@@ -281,3 +284,104 @@ def test_a_damaged_case_is_named(my_work: Path, capsys: pytest.CaptureFixture[st
 def test_training_leaves_the_preprocessed_cases_as_they_are(work: Path, trained: Path) -> None:
     after = {name: digest for name, digest in contents(trained / "acdc").items() if not name.startswith("runs/")}
     assert after == contents(work / "acdc")
+
+
+def test_a_bundle_to_start_from_is_named_in_record_and_log(my_trained: Path, run: Path) -> None:
+    assert program.train(my_trained, "--init", str(run), "--name", "tuned", overrides=("training.epochs=1",)) == 0
+    mine = program.run_folder(my_trained, "tuned")
+    start = read_json(mine / "run.json")["init"]
+    assert start["sha256"] == read_bundle(run).sha256
+    assert start["differences"] == []
+    assert f"starting from {run / 'model.safetensors'}" in (mine / "log.txt").read_text()
+    first = read_history(mine / "history.csv")[0]["loss_training"]
+    untrained = read_history(run / "history.csv")[0]["loss_training"]
+    assert first is not None
+    assert untrained is not None
+    assert first < untrained
+    assert program.train(my_trained, "--resume", "--name", "tuned", overrides=("training.epochs=1",)) == 0
+    assert read_json(mine / "run.json")["init"] == start
+
+
+def test_a_run_starts_from_a_bundle_or_goes_on_but_not_both(
+    my_trained: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.train(my_trained, "--init", str(run), "--resume") == 2
+    assert "--init begins a run, and --resume goes on with one that has begun; give one of them" in (
+        capsys.readouterr().err.replace("\n", " ")
+    )
+
+
+def test_a_bundle_that_is_not_there_deletes_no_run(my_trained: Path, tmp_path: Path) -> None:
+    before = contents(program.run_folder(my_trained))
+    assert program.train(my_trained, "--overwrite", "--init", str(tmp_path / "none.safetensors")) == 2
+    assert contents(program.run_folder(my_trained)) == before
+
+
+def test_folds_are_trained_one_after_the_other_and_summarised(
+    my_trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fold 0 is finished already, so it is left as it is."""
+    before = contents(program.run_folder(my_trained))
+    assert program.train(my_trained, "--folds", "0,2") == 2
+    assert "holds a run; go on with --resume" in capsys.readouterr().err
+    assert program.train(my_trained, "--folds", "0,2", "--resume") == 0
+    assert contents(program.run_folder(my_trained)) == before
+    assert (program.run_folder(my_trained, fold="2") / "model.safetensors").is_file()
+    summary = read_json(run_of_all(my_trained) / "cross_validation.json")
+    assert list(summary["folds"]) == ["0", "2"]
+    assert set(summary["missing"]) == {"1", "3", "4"}
+    assert (run_of_all(my_trained) / "cross_validation.png").is_file()
+
+
+def run_of_all(work: Path) -> Path:
+    return program.run_folder(work).parent
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--folds", "0-4", "--fold", "1"), "--fold and --folds: give one of them"),
+        (("--folds", "3-9"), "there is no fold"),
+        (("--folds", "1-2", "--resume"), "nothing to resume in the folds 1-2; start without --resume"),
+    ],
+)
+def test_wrong_folds_are_refused(
+    options: tuple[str, ...], message: str, my_work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.train(my_work, *options) == 2
+    assert message in capsys.readouterr().err
+    assert not (my_work / "acdc" / "runs").exists()
+
+
+def test_the_bundle_may_hold_the_best_epoch(my_work: Path) -> None:
+    overrides = ("training.bundle=best", "training.epochs=3", "optimizer.learning_rate=0.5")
+    assert program.train(my_work, overrides=overrides) == 0
+    mine = program.run_folder(my_work)
+    best = read_checkpoint(mine / "best.safetensors")
+    state = read_bundle(mine).state
+    assert all(torch.equal(state[name], value) for name, value in best["network"].items())
+    assert f"the bundle holds the weights of epoch {best['epoch']}, the best" in (mine / "log.txt").read_text()
+
+
+def test_the_bundle_holds_averaged_weights_if_they_are_kept(my_work: Path) -> None:
+    assert program.train(my_work, overrides=("training.average_decay=0.9",)) == 0
+    mine = program.run_folder(my_work)
+    last, state = read_checkpoint(mine / "last.safetensors"), read_bundle(mine).state
+    averaged = last["average"]["weights"]
+    assert all(torch.equal(state[name], value) for name, value in averaged.items())
+    assert not all(torch.equal(last["network"][name], value) for name, value in averaged.items())
+
+
+def test_two_runs_at_once_in_one_folder_are_refused(my_work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = program.run_folder(my_work)
+    with RunDirectory(mine).locked(ALONE):
+        assert program.train(my_work) == 2
+    assert f"uumamba: {mine}: another process is training there" in capsys.readouterr().err
+
+
+def test_the_record_keeps_the_sessions_before(my_trained: Path) -> None:
+    before = read_json(program.run_folder(my_trained) / "run.json")
+    assert program.train(my_trained, "--resume") == 0
+    after = read_json(program.run_folder(my_trained) / "run.json")
+    assert [session["time"] for session in after["earlier_sessions"]] == [before["time"]]
+    assert after["git"] == before["git"]
