@@ -91,7 +91,7 @@ def extreme_eigenvalues(
     diagonal: list[float] = []
     beside: list[float] = []
     while True:
-        image = product(basis[-1])
+        image = product(basis[-1]).clone()  # changed below
         diagonal.append(float(torch.dot(basis[-1], image)))
         for _ in range(2):  # once leaves what rounding made of the first time
             for earlier in basis:
