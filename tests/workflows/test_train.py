@@ -329,7 +329,7 @@ def test_folds_are_trained_one_after_the_other_and_summarised(
     assert (program.run_folder(my_trained, fold="2") / "model.safetensors").is_file()
     summary = read_json(run_of_all(my_trained) / "cross_validation.json")
     assert list(summary["folds"]) == ["0", "2"]
-    assert set(summary["missing"]) == {"1", "3", "4"}
+    assert set(summary["missing_folds"]) == {"1", "3", "4"}
     assert (run_of_all(my_trained) / "cross_validation.png").is_file()
 
 
