@@ -20,10 +20,10 @@ class Forecast:
     """Memory = a constant + a part per voxel of the micro-batch, for one network with one set of recomputed stages.
 
     A single measurement bounds what a larger step needs from above: all that came after the network is taken to grow.
-    Two or more give a line through the nearest two, which is raised by `margin`, a share.
+    Two or more give a line through the nearest two, whose growth beyond them is raised by `margin`, a share.
     """
 
-    def __init__(self, *, margin: float = 0.05) -> None:
+    def __init__(self, *, margin: float = 0.1) -> None:
         self._margin = margin
         self._known: dict[_Family, dict[int, StepCost]] = defaultdict(dict)
 
@@ -64,7 +64,8 @@ class Forecast:
             peak = cost.held_bytes + math.ceil((cost.peak_bytes - cost.held_bytes) * factor)
             if pair is not None:
                 line = _line(pair[0], known[pair[0]].peak_bytes, pair[1], known[pair[1]].peak_bytes, wanted)
-                peak = max(cost.peak_bytes, min(peak, math.ceil(line * (1 + self._margin))))
+                growth = max(0.0, line - cost.peak_bytes) * (1 + self._margin)
+                peak = min(peak, cost.peak_bytes + math.ceil(growth))
         return StepCost(cost.seconds * factor, cost.validation_seconds * factor, peak, cost.held_bytes)
 
 
