@@ -11,7 +11,7 @@ from uumamba.training.step_cost import StepCost
 _PROBE_SHARE = 1 / 16
 """A probe's patch has about this share of the voxels at most, where the network's strides allow it."""
 _PROBE_BATCHES = (1, 2, 8, 32)
-_HOPELESS = 1.5
+_HOPELESS, _SURE = 1.5, 2
 
 _Family = tuple[object, ...]
 
@@ -37,12 +37,12 @@ class Forecast:
         return not any(self._known.values())
 
     def rules_out(self, choice: Choice, limit_bytes: float) -> bool:
-        """Whether no further small step is worth its while: one is too large, or two tell of far too much."""
+        """Whether no further small step is worth its while: one is too large, or three tell of far too much."""
         known = self._known[_family(choice)]
         foretold = self.of(choice)
         if foretold is None:
             return False
-        is_hopeless = len(known) > 1 and foretold.peak_bytes > _HOPELESS * limit_bytes
+        is_hopeless = len(known) > _SURE and foretold.peak_bytes > _HOPELESS * limit_bytes
         return is_hopeless or known[min(known)].peak_bytes > limit_bytes
 
     def knows(self, choice: Choice) -> bool:
