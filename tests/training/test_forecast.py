@@ -77,11 +77,13 @@ def test_another_network_or_other_recomputed_stages_tell_nothing() -> None:
     assert forecast.of(choice_2d(accumulate=2)) is None
 
 
-def test_two_steps_or_one_too_large_rule_a_choice_out() -> None:
-    forecast, (first, second, *_) = Forecast(), probes(choice_3d())
+def test_three_steps_or_one_too_large_rule_a_choice_out() -> None:
+    forecast, (first, second, third, *_) = Forecast(), probes(choice_3d())
     forecast.learn(first, cost(first))
     assert not forecast.rules_out(choice_3d(), memory(first))
     assert forecast.rules_out(choice_3d(), memory(first) - 1)
     forecast.learn(second, cost(second))
-    assert forecast.rules_out(choice_3d(), memory(second))
+    assert not forecast.rules_out(choice_3d(), memory(third))
+    forecast.learn(third, cost(third))
+    assert forecast.rules_out(choice_3d(), memory(third))
     assert not forecast.rules_out(choice_3d(), memory(choice_3d()))

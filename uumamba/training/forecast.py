@@ -11,7 +11,7 @@ from uumamba.training.step_cost import StepCost
 _PROBE_SHARE = 1 / 16
 """A probe's patch has about this share of the voxels at most, where the network's strides allow it."""
 _PROBE_BATCHES = (1, 2, 8, 32)
-_HOPELESS = 1.5
+_HOPELESS, _SURE = 1.5, 2
 
 _Family = tuple[object, ...]
 
@@ -20,10 +20,10 @@ class Forecast:
     """Memory = a constant + a part per voxel of the micro-batch, for one network with one set of recomputed stages.
 
     A single measurement bounds what a larger step needs from above: all that came after the network is taken to grow.
-    Two or more give a line through the nearest two, which is raised by `margin`, a share.
+    Two or more give a line through the nearest two, whose growth beyond them is raised by `margin`, a share.
     """
 
-    def __init__(self, *, margin: float = 0.05) -> None:
+    def __init__(self, *, margin: float = 0.1) -> None:
         self._margin = margin
         self._known: dict[_Family, dict[int, StepCost]] = defaultdict(dict)
 
@@ -37,12 +37,12 @@ class Forecast:
         return not any(self._known.values())
 
     def rules_out(self, choice: Choice, limit_bytes: float) -> bool:
-        """Whether no further small step is worth its while: one is too large, or two tell of far too much."""
+        """Whether no further small step is worth its while: one is too large, or three tell of far too much."""
         known = self._known[_family(choice)]
         foretold = self.of(choice)
         if foretold is None:
             return False
-        is_hopeless = len(known) > 1 and foretold.peak_bytes > _HOPELESS * limit_bytes
+        is_hopeless = len(known) > _SURE and foretold.peak_bytes > _HOPELESS * limit_bytes
         return is_hopeless or known[min(known)].peak_bytes > limit_bytes
 
     def knows(self, choice: Choice) -> bool:
@@ -64,7 +64,8 @@ class Forecast:
             peak = cost.held_bytes + math.ceil((cost.peak_bytes - cost.held_bytes) * factor)
             if pair is not None:
                 line = _line(pair[0], known[pair[0]].peak_bytes, pair[1], known[pair[1]].peak_bytes, wanted)
-                peak = max(cost.peak_bytes, min(peak, math.ceil(line * (1 + self._margin))))
+                growth = max(0.0, line - cost.peak_bytes) * (1 + self._margin)
+                peak = min(peak, cost.peak_bytes + math.ceil(growth))
         return StepCost(cost.seconds * factor, cost.validation_seconds * factor, peak, cost.held_bytes)
 
 
