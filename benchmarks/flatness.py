@@ -127,7 +127,7 @@ def one_run(work: Path, task: Task, rule: str, seed: int) -> dict[str, Any]:
 
 
 def compare(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """One seed's runs and the ratio of their top eigenvalues; a `RuntimeError` if other patches measured one of them."""
+    """One seed's runs and their top eigenvalues' ratio; a `RuntimeError` if other patches measured one of them."""
     if len({run["patches_sha256"] for run in runs.values()}) > 1:
         raise RuntimeError("the two runs were measured on different patches, so they cannot be compared")
     plain, aware = (runs[rule]["top_eigenvalue"]["value"] for rule in RULES)
