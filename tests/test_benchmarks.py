@@ -31,15 +31,15 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     return importlib.import_module
 
 
-def run(name: str, output: Path, *options: str) -> dict[str, Any]:
-    """Run one script in its tiny size, as a user does, and read what it wrote."""
+def run(name: str, output: Path, *options: str, shows: str = "reference") -> dict[str, Any]:
+    """Run one script in its tiny size, as a user does, see that its table `shows` a word, and read what it wrote."""
     command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--device", "cpu", "--quick"]
     # Not in Triton's interpreter, which takes minutes and has no speed to measure.
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TRITON_INTERPRET": "0"}
     command += ["-o", str(output), *options]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=output)
     assert result.returncode == 0, result.stderr
-    assert "reference" in result.stdout
+    assert shows in result.stdout
     assert (output / f"{name}.png").read_bytes().startswith(PNG)
     record: dict[str, Any] = json.loads((output / f"{name}.json").read_text())
     assert record["machine"]["versions"]["torch"]
@@ -124,3 +124,50 @@ def test_network(options: tuple[str, ...], tmp_path: Path) -> None:
             parts = each["parts_seconds"]
             assert all(parts[part] > 0 for part in ("scan", "rest of Mamba", "convolutions", "norms"))
             assert sum(parts.values()) == pytest.approx(each["seconds"]["median"])
+
+
+@pytest.mark.slow
+def test_flatness(tmp_path: Path) -> None:
+    record = run("flatness", tmp_path, shows="allowed ratio 0.5")
+    (each,) = record["seeds"].values()
+    plain, aware = each["plain"], each["sharpness_aware"]
+    assert each["ratio"] == aware["top_eigenvalue"]["value"] / plain["top_eigenvalue"]["value"]
+    assert plain["patches_sha256"] == aware["patches_sha256"]
+    assert (plain["rule"]["name"], aware["rule"]["name"], aware["rule"]["rho"]) == ("plain", "sharpness_aware", 0.05)
+    for seconds in record["seconds_per_step"].values():
+        assert 0 < seconds["low"] <= seconds["median"] <= seconds["high"]
+
+
+def ended(value: float, *, converged: bool = True, patches: str = "same") -> dict[str, Any]:
+    """What the flatness benchmark keeps of a run whose top eigenvalue is `value`."""
+    place = {"top_eigenvalue": {"value": value}, "converged": converged, "loss": 0.2, "patches_sha256": patches}
+    return place | {"seconds_per_step": [0.1]}
+
+
+@pytest.mark.parametrize(
+    ("aware", "converged", "code", "words"),
+    [(10.0, True, 0, "0.500"), (10.1, True, 1, "not flatter"), (1.0, False, 1, "not converged")],
+)
+def test_minima_that_are_not_flatter_end_the_benchmark_with_1(
+    aware: float,
+    converged: bool,
+    code: int,
+    words: str,
+    scripts: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flatness = scripts("flatness")
+    flat = flatness.compare({"plain": ended(100.0), "sharpness_aware": ended(1.0)})
+    last = flatness.compare({"plain": ended(20.0), "sharpness_aware": ended(aware, converged=converged)})
+    monkeypatch.setattr(flatness, "measure", lambda *_: enumerate((flat, last)))
+    monkeypatch.setattr(sys, "argv", ["flatness.py", "--device", "cpu", "-o", str(tmp_path)])
+    assert flatness.main() == code
+    assert words in capsys.readouterr().out
+    assert json.loads((tmp_path / "flatness.json").read_text())["seeds"]["1"]["ratio"] == aware / 20
+
+
+def test_minima_measured_on_different_patches_are_not_compared(scripts: Callable[[str], ModuleType]) -> None:
+    with pytest.raises(RuntimeError, match="different patches"):
+        scripts("flatness").compare({"plain": ended(2.0), "sharpness_aware": ended(1.0, patches="other")})
