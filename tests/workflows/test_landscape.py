@@ -59,6 +59,24 @@ def test_runs_of_other_seeds_are_measured_on_the_same_patches(my_trained: Path, 
     assert first["loss"] != other["loss"]
 
 
+def test_a_sharpness_that_is_not_finite_is_null(
+    my_trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = measure(program.run_folder(my_trained), tmp_path / "far", "--rho", "1e39")
+    assert record["sharpness"] is None
+    assert record["top_eigenvalue"]["value"] > 0
+    assert "not finite" in capsys.readouterr().out
+    assert (tmp_path / "far" / "landscape.png").is_file()
+
+
+@pytest.mark.parametrize("rho", ["inf", "nan"])
+def test_a_distance_that_is_not_finite_is_refused_before_the_work(
+    rho: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert uumamba("landscape", tmp_path / "none", "--rho", rho) == 2
+    assert f"--rho {rho}: must be a finite distance of at least 0, such as 0.05" in capsys.readouterr().err
+
+
 def test_who_stops_the_slices_has_the_numbers(my_trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         """What Ctrl-C does."""

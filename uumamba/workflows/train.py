@@ -115,7 +115,7 @@ def train_folds(
         start = None if begun else init
         train(dataset_name, work, name, config, fold=fold, resume_run=begun, overwrite=overwrite, init=start)
     if find_processes().is_first:
-        summarise_folds([folder.run(name, str(fold)) for fold in range(count)])
+        summarise_folds(folder.runs / name, count)
 
 
 def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: bool, init: Path | None) -> None:
