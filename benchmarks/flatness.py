@@ -119,7 +119,7 @@ def one_run(work: Path, task: Task, rule: str, seed: int) -> dict[str, Any]:
     overrides = (f"seed={seed}", f"rule={{name: {rule}}}", f"hardware.device={task.device}")
     length = (f"training.epochs={task.epochs}", f"training.iterations={task.iterations}")
     config = config_for("acdc", None, (*SETTINGS, *overrides, *length))
-    run = train("acdc", work, f"{rule}-{seed}", config, fold="0", resume_run=False, overwrite=False)
+    run = train("acdc", work, f"{rule}-{seed}", config)[0]
     found = landscape(run.path, batches=task.batches, device=task.device)
     kept = ("top_eigenvalue", "converged", "trace", "sharpness", "loss", "parameters", "patches_sha256")
     seconds = [float(row["seconds"] or 0) / task.iterations for row in read_history(run.history)]

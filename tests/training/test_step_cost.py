@@ -31,7 +31,7 @@ def build(choice: Choice, *, deep_supervision: bool = True) -> Step:
     loss = LossSettings().build(labels=plan.labels, batch_dice=plan.batch_dice, levels=levels)
     with connected(ALONE, CPU) as fabric:
         return set_up(
-            fabric, network, loss, SGDSettings().build, processes=ALONE, batch_sum=BatchSum(ALONE), precision="fp32",
+            fabric, network, loss, SGDSettings().build, batch_sum=BatchSum(ALONE), precision="fp32",
             clip_norm=12.0, skip_limit=5,
         ).step  # fmt: skip
 

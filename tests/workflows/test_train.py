@@ -19,7 +19,7 @@ from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.history import read_history
 from uumamba.training.run_directory import RunDirectory
-from uumamba.workflows import train
+from uumamba.workflows import training_result
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -63,7 +63,7 @@ def same_weights(one: Bundle, other: Bundle) -> bool:
 def test_the_validation_may_be_stopped_once_the_training_is_done(
     my_work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "validate_volumes", stop)
+    monkeypatch.setattr(training_result, "validate_volumes", stop)
     assert program.train(my_work) == 130
     bundle = read_bundle(program.run_folder(my_work))
     assert bundle.description.training.scores == {}
@@ -302,13 +302,17 @@ def test_a_bundle_to_start_from_is_named_in_record_and_log(my_trained: Path, run
     assert read_json(mine / "run.json")["init"] == start
 
 
-def test_a_run_starts_from_a_bundle_or_goes_on_but_not_both(
+def test_the_same_command_goes_on_with_a_run_that_began_from_a_bundle(
     my_trained: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert program.train(my_trained, "--init", str(run), "--resume") == 2
-    assert "--init begins a run, and --resume goes on with one that has begun; give one of them" in (
-        capsys.readouterr().err.replace("\n", " ")
-    )
+    """With --resume added, as every stopped run says; another bundle, or one where there was none, is another run."""
+    mine = ("--init", str(run), "--name", "tuned")
+    assert program.train(my_trained, *mine) == 0
+    other = program.run_folder(my_trained, "tuned")
+    assert program.train(my_trained, *mine, "--resume") == 0
+    for begun, name in ((other, "tuned"), (run, "acdc")):
+        assert program.train(my_trained, "--init", str(other), "--name", name, "--resume") == 2
+        assert f"{begun.name}: cannot be resumed, as --init changed" in capsys.readouterr().err
 
 
 def test_a_bundle_that_is_not_there_deletes_no_run(my_trained: Path, tmp_path: Path) -> None:
@@ -333,6 +337,24 @@ def test_folds_are_trained_one_after_the_other_and_summarised(
     assert (run_of_all(my_trained) / "cross_validation.png").is_file()
 
 
+def test_finished_folds_are_held_to_their_settings(my_trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.train(my_trained, "--folds", "0,1", "--resume", overrides=("seed=9",)) == 2
+    assert "cannot be resumed, as seed changed since it began" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["training.patience=3", "training.bundle=best"])
+def test_without_held_out_cases_there_is_no_best_epoch_to_ask_for(
+    setting: str, my_work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.train(my_work, "--fold", "all", overrides=(setting,)) == 2
+    assert "--fold all: holds no case out, so no epoch is the best" in capsys.readouterr().err
+
+
+def test_to_resume_and_to_overwrite_is_refused(my_work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.train(my_work, "--resume", "--overwrite") == 2
+    assert "--resume and --overwrite: give one of them" in capsys.readouterr().err
+
+
 def run_of_all(work: Path) -> Path:
     return program.run_folder(work).parent
 
@@ -342,7 +364,7 @@ def run_of_all(work: Path) -> Path:
     [
         (("--folds", "0-4", "--fold", "1"), "--fold and --folds: give one of them"),
         (("--folds", "3-9"), "there is no fold"),
-        (("--folds", "1-2", "--resume"), "nothing to resume in the folds 1-2; start without --resume"),
+        (("--folds", "1-2", "--resume"), "nothing to resume in these folds; start without --resume"),
     ],
 )
 def test_wrong_folds_are_refused(
@@ -361,6 +383,8 @@ def test_the_bundle_may_hold_the_best_epoch(my_work: Path) -> None:
     state = read_bundle(mine).state
     assert all(torch.equal(state[name], value) for name, value in best["network"].items())
     assert f"the bundle holds the weights of epoch {best['epoch']}, the best" in (mine / "log.txt").read_text()
+    assert read_bundle(mine).description.training.epochs == best["epoch"]
+    assert read_json(mine / "run.json")["finished"]["bundle_epoch"] == best["epoch"]
 
 
 def test_the_bundle_holds_averaged_weights_if_they_are_kept(my_work: Path) -> None:
@@ -368,13 +392,14 @@ def test_the_bundle_holds_averaged_weights_if_they_are_kept(my_work: Path) -> No
     mine = program.run_folder(my_work)
     last, state = read_checkpoint(mine / "last.safetensors"), read_bundle(mine).state
     averaged = last["average"]["weights"]
+    assert read_bundle(mine).description.training.averaged
     assert all(torch.equal(state[name], value) for name, value in averaged.items())
     assert not all(torch.equal(last["network"][name], value) for name, value in averaged.items())
 
 
 def test_two_runs_at_once_in_one_folder_are_refused(my_work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = program.run_folder(my_work)
-    with RunDirectory(mine).locked(ALONE):
+    with RunDirectory(mine).locked(ALONE, resume=False, overwrite=False):
         assert program.train(my_work) == 2
     assert f"uumamba: {mine}: another process is training there" in capsys.readouterr().err
 
@@ -384,4 +409,4 @@ def test_the_record_keeps_the_sessions_before(my_trained: Path) -> None:
     assert program.train(my_trained, "--resume") == 0
     after = read_json(program.run_folder(my_trained) / "run.json")
     assert [session["time"] for session in after["earlier_sessions"]] == [before["time"]]
-    assert after["git"] == before["git"]
+    assert after["versions"] == before["versions"]

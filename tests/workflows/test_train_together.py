@@ -116,14 +116,26 @@ def test_a_signal_to_one_process_stops_all_and_any_number_of_them_may_go_on(my_w
     processes[1].send_signal(signal.SIGTERM)
     errors = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [75, 75], errors
-    assert "stopped by SIGTERM" in errors[1]
+    assert "stopped by SIGTERM after epoch" in errors[1]
     assert "stopped by a signal to another process" in errors[0]
     assert read_checkpoint(mine / "last.safetensors")["epoch"] < 3
     assert program.train(my_work, "--resume", overrides=(*GLOBAL_BATCH, *many)) == 0
     record = read_json(mine / "run.json")
     assert (record["processes"], record["earlier_sessions"][0]["processes"]) == (1, 2)
-    assert len(read_history(mine / "history.csv")) == 3
+    assert program.train(my_work, "--name", "alone", overrides=(*GLOBAL_BATCH, *many)) == 0
+    ours, theirs = (read_history(path / "history.csv") for path in (mine, program.run_folder(my_work, "alone")))
+    for row, expected in zip(ours, theirs, strict=True):
+        assert row["loss_training"] == pytest.approx(expected["loss_training"], rel=1e-4)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in read_bundle(mine).state.values())
+
+
+@pytest.mark.slow
+def test_folds_and_their_summary(my_work: Path) -> None:
+    result = by_torchrun(command(my_work, "--folds", "0-1", overrides=("rule.name=plain",)))
+    assert result.returncode == 0, result.stderr
+    assert all((program.run_folder(my_work, fold=fold) / "model.safetensors").is_file() for fold in "01")
+    summary = read_json(program.run_folder(my_work).parent / "cross_validation.json")
+    assert summary["folds"] == ["0", "1"]
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """uumamba train."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,18 +32,16 @@ def train(
 
     SIGTERM, SIGUSR1 and Ctrl-C write a checkpoint and end with exit code 75; the same command with --resume goes on.
     """
+    show_log(verbose)
+    if resume and overwrite:
+        raise InputError("--resume and --overwrite: give one of them")
     from uumamba.config import config_for
     from uumamba.data.datasets.table import find_dataset
     from uumamba.workflows import train as workflow
 
-    show_log(verbose)
-    if fold is not None and folds is not None:
-        raise InputError("--fold and --folds: give one of them")
     find_dataset(dataset)
     settings = config_for(dataset, config, overrides or ())
     run = name or Path(config or dataset).stem
-    how: dict[str, Any] = {"resume_run": resume, "overwrite": overwrite, "init": init}
-    if folds is not None:
-        workflow.train_folds(dataset, work, run, settings, folds=folds, **how)
-    else:
-        workflow.train(dataset, work, run, settings, fold=fold or "0", **how)
+    chosen = workflow.chosen_folds(dataset, work, fold=fold, folds=folds)
+    start = workflow.Start(resume=resume, overwrite=overwrite, init=init)
+    workflow.train(dataset, work, run, settings, folds=chosen, start=start)

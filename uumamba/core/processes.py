@@ -75,6 +75,7 @@ class BatchSum:
     """
 
     def __init__(self, processes: Processes) -> None:
+        self.processes = processes
         self._is_local = processes.count == 1
 
     def __call__(self, own: Tensor) -> Tensor:

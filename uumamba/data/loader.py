@@ -1,5 +1,6 @@
 """Batches of patches, the same for the same seed whatever the number of workers and wherever a run was resumed."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict
@@ -153,7 +154,11 @@ def build_loader(
 
 
 def _start_worker(_: int) -> None:
+    """One thread, and deaf to signals, which a whole process group gets: the training process decides when to stop."""
     torch.set_num_threads(1)
+    for name in ("SIGTERM", "SIGINT", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 @contextmanager

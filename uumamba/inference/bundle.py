@@ -36,13 +36,15 @@ FORMAT_VERSION = 1
 class TrainingRecord(Settings):
     """How the weights came about: enough to find the run again and to see which data they saw.
 
-    `cases` are the names of the training cases; `data_hash` the hash of all preprocessed cases of the fold; `scores`
-    the mean Dice (or another number) by name, None where there is no number; `configuration` the resolved configuration
-    of the run.
+    `epochs` are those behind the weights, which are a moving average of the training's if they are `averaged`; `cases`
+    are the names of the training cases; `data_hash` the hash of all preprocessed cases of the fold; `scores` the mean
+    Dice (or another number) by name, None where there is no number; `configuration` the resolved configuration of the
+    run.
     """
 
     seed: int | None = None
     epochs: int | None = None
+    averaged: bool = False
     fold: int | str | None = None
     cases: tuple[str, ...] = ()
     data_hash: str | None = None

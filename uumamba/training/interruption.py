@@ -56,5 +56,5 @@ class Interruption:
         if was_requested:
             return
         if not self._is_deferred:
-            raise Interrupted(f"stopped by {self.name}; go on with --resume")
+            raise Interrupted(f"stopped by {self.name}")
         log.info("%s: the run stops after this step", self.name)

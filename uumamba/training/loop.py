@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Literal
 
-import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from uumamba.core.errors import NotFiniteError
@@ -146,10 +145,7 @@ def _grouped(batches: Iterator[PatchBatch], size: int) -> Iterator[list[PatchBat
 
 def _row_of_training(training: Training) -> Row:
     row: Row = {"epoch": training.epoch + 1, "learning_rate": training.optimizer.param_groups[0]["lr"]}
-    # The mean of all processes, each of which has seen its share of the batches.
-    own = training.under_way.row()
-    sums = training.processes.sum(torch.tensor(list(own.values()), dtype=torch.float64, device=training.device))
-    row |= dict(zip(own, (sums / training.processes.count).tolist(), strict=True))
+    row |= training.mean_of_processes(training.under_way.row())
     row["skipped_steps"] = training.under_way.skipped
     return row | {f"weight_{name}": weight for name, weight in training.loss.weights().items()}
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,10 +22,10 @@ class RunDirectory:
     history.csv        one row an epoch; curves.png draws it
     overlays/          one validation case every few epochs
     tensorboard/       the history for TensorBoard, if asked for
-    last.safetensors   the checkpoint of the last epoch, from which `--resume` goes on
+    last.safetensors   the last checkpoint, at the end of an epoch or inside one, from which `--resume` goes on
     best.safetensors   the checkpoint of the best epoch by the smoothed validation Dice
     validation.csv     Dice of whole validation cases at the plan's spacing
-    model.safetensors  the result: the last epoch's weights with all that inference needs
+    model.safetensors  the result: the weights that count with all that inference needs
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,22 +58,36 @@ class RunDirectory:
         return self.record.is_file() and "finished" in read_json(self.record)
 
     @contextmanager
-    def locked(self, processes: Processes) -> Iterator[None]:
-        """Keep other runs out of this folder for the block; an `InputError` if one is at work there.
+    def locked(self, processes: Processes, *, resume: bool, overwrite: bool) -> Iterator[None]:
+        """Keep other runs out of this folder for the block; raises as `check`, or if another run is at work there.
 
-        The first process holds the lock for all. The system lets go of it when the process ends, however it does.
+        The first process holds the lock for all, and all raise if it must. The system lets go of the lock when the
+        process ends, however it does.
         """
-        if not processes.is_first:
+        with ExitStack() as held:
+            problem: str | None = None
+            if processes.is_first:
+                try:
+                    self._lock(held)
+                    self.check(resume=resume, overwrite=overwrite)
+                except InputError as error:
+                    problem = str(error)
+            problem = processes.gather(problem)[0]
+            if problem is not None:
+                raise InputError(problem)
             yield
-            return
+
+    def _lock(self, held: ExitStack) -> None:
+        """Lock, and remove what writing processes left behind that were killed."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0):
-                yield
+            held.enter_context(FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0))
         except Timeout:
             raise InputError(
                 f"{self.path}: another process is training there; wait for its end, or choose another --name"
             ) from None
+        for left_over in self.path.glob(".*-*.safetensors"):
+            left_over.unlink()
 
     def begin(self) -> None:
         """Make the folder for a new run, and remove what is there."""

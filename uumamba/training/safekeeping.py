@@ -70,8 +70,7 @@ class Safekeeping:
 
     def _stop(self) -> None:
         training, name = self._training, self._interruption.name or "a signal to another process"
-        place = f"epoch {training.epoch + 1}, after {training.under_way.steps} of its steps"
-        raise Interrupted(f"{self._directory.path}: stopped by {name} in {place}; go on with --resume")
+        raise Interrupted(f"stopped by {name} {training.place}")
 
     def _require_finite(self) -> None:
         weights = [*self._training.network.parameters(), *self._training.loss.parameters()]
@@ -85,5 +84,4 @@ class Safekeeping:
 def resume(training: Training, directory: RunDirectory) -> None:
     """Bring `training` to the run's last checkpoint."""
     training.load_state_dict(read_checkpoint(directory.last))
-    steps = f" and {training.under_way.steps} steps" if training.under_way.steps else ""
-    log.info("resumed after epoch %d%s from %s", training.epoch, steps, directory.last)
+    log.info("resumed %s from %s", training.place, directory.last)

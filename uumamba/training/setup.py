@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from uumamba.core.processes import BatchSum, Processes
+from uumamba.core.processes import BatchSum
 from uumamba.data.loader import PatchBatch
 from uumamba.losses.segmentation import LossValue, SegmentationLoss
 from uumamba.optim.step import Precision, Step
@@ -35,7 +35,6 @@ def set_up(
     loss: SegmentationLoss,
     build_optimizer: Callable[[nn.Module, nn.Module], torch.optim.Optimizer],
     *,
-    processes: Processes,
     batch_sum: BatchSum,
     precision: Precision,
     clip_norm: float,
@@ -43,7 +42,8 @@ def set_up(
 ) -> Training:
     """A training that has not begun: everything on Fabric's device, and the step that changes it.
 
-    `batch_sum` is the one that the loss was built with: where gradients are not synchronised, sums are not either.
+    `batch_sum` is the one that the loss was built with: where gradients are not synchronised, sums are not either. Its
+    processes train together.
     Fabric computes in float32; the step alone lowers the precision of the network's forward pass.
     """
     device = fabric.device
@@ -71,4 +71,4 @@ def set_up(
         unsynchronised=unsynchronised,
         skip_limit=skip_limit,
     )
-    return Training(network, loss, optimizer, step, processes)
+    return Training(network, loss, optimizer, step, batch_sum.processes)

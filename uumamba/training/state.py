@@ -1,8 +1,9 @@
 """What changes while a run goes on, and therefore what a checkpoint holds."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -74,6 +75,17 @@ class Training:
         """Where the network is."""
         return next(self.network.parameters()).device
 
+    @property
+    def place(self) -> str:
+        """How far it is, in words."""
+        steps = f" and {self.under_way.steps} steps" if self.under_way.steps else ""
+        return f"after epoch {self.epoch}{steps}"
+
+    def mean_of_processes(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Numbers by name, the same names on all processes, each of which has seen its share of the batches."""
+        own = torch.tensor(list(values.values()), dtype=torch.float64, device=self.device)
+        return dict(zip(values, (self.processes.sum(own) / self.processes.count).tolist(), strict=True))
+
     def averaged(self) -> AbstractContextManager[Any]:
         """Within the block the network has the weights that count: the averaged ones if there are such."""
         return nullcontext() if self.average is None else self.average.applied()
@@ -103,7 +115,7 @@ class Training:
             "step": self.step.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "epoch": self.epoch,
-            "under_way": asdict(self.under_way),
+            "under_way": asdict(replace(self.under_way, sums=self.mean_of_processes(self.under_way.sums))),
             "best": self.best,
             "best_epoch": self.best_epoch,
             "smoothed": self.smoothed,

@@ -36,7 +36,7 @@ def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> Non
     patients = write_phantom_acdc(data, patients=_PATIENTS, seed=1, size=PhantomSize())
     log.info("generated %d patients with beating hearts in %s", len(patients), data)
     preprocess("acdc", data, work, config)
-    run = train("acdc", work, "demo", config, fold=_FOLD, resume_run=False, overwrite=False)
+    run = train("acdc", work, "demo", config, folds=(_FOLD,))[0]
     held_out = validation_cases(work, "acdc", _FOLD)
     infer(
         [run.path],

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from uumamba.core.errors import ConfigError
 from uumamba.core.files import read_json
 from uumamba.core.log import log
 from uumamba.data.plan import Plan
@@ -26,6 +27,11 @@ def fit_job(job: Job, fabric: Fabric) -> tuple[Job, FittedRun | None]:
     if not config.hardware.fit:
         return job, None
     if job.processes.count > 1:
+        if config.hardware.memory_gb is not None:
+            raise ConfigError(
+                f"hardware.memory_gb {config.hardware.memory_gb:g}: cannot be kept by {job.processes.count} processes; "
+                "leave it out, and choose plan.batch_size and hardware.checkpoint_stages"
+            )
         log.info("several processes train together, so nothing is measured: the run is taken as asked")
         return job, None
 
@@ -42,7 +48,12 @@ def fit_job(job: Job, fabric: Fabric) -> tuple[Job, FittedRun | None]:
         replan=replan,
         draw=lambda choice: build_data(_alone(_with(job, choice))).training.epoch(0),
     )
-    return _with(job, fitted.choice), fitted
+    return with_choice(job, fitted), fitted
+
+
+def with_choice(job: Job, fitted: FittedRun) -> Job:
+    """The job as large as a run of the same settings was made before."""
+    return _with(job, fitted.choice)
 
 
 def refit_job(job: Job) -> tuple[Job, FittedRun | None]:

@@ -1,54 +1,72 @@
-"""uumamba train: one fold of one configuration, from a work folder to a bundle."""
+"""uumamba train: folds of one configuration, from a work folder to bundles."""
 
-import csv
-import io
-import math
-import time
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uumamba.config import RunConfig, dump_config
-from uumamba.core.errors import InputError
-from uumamba.core.files import read_json, write_json, write_text
+from uumamba.core.errors import InputError, Interrupted
+from uumamba.core.files import write_json, write_text
 from uumamba.core.log import log, log_to, silent
-from uumamba.core.machine import peak_memory_gb
 from uumamba.core.processes import find_processes
-from uumamba.core.versions import installed_versions
 from uumamba.data.datasets.table import find_dataset
 from uumamba.data.fold_names import parse_folds
 from uumamba.data.work_folder import WorkFolder
-from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
-from uumamba.training.checkpoint import read_checkpoint
+from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.cluster import Fabric, connected
+from uumamba.training.fitted_run import FittedRun
 from uumamba.training.interruption import Interruption
 from uumamba.training.loop import fit
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.safekeeping import Safekeeping, resume
 from uumamba.training.state import Training
 from uumamba.training.tensorboard import require_tensorboard
-from uumamba.training.validation import validate_volumes
 from uumamba.workflows.cross_validation import summarise_folds
-from uumamba.workflows.fitted_job import fit_job, refit_job
+from uumamba.workflows.fitted_job import fit_job, refit_job, with_choice
 from uumamba.workflows.training_job import (
     Job,
     build_average,
     build_data,
     build_recipe,
     build_training,
-    describe_job,
     find_job,
-    log_description,
     start_from_bundle,
 )
+from uumamba.workflows.training_record import describe_job, log_description, require_same_run
+from uumamba.workflows.training_result import finish
 from uumamba.workflows.training_watch import watch
 
-_MAY_CHANGE_ON_RESUME = (
-    "hardware",
-    "training.checkpoint_minutes",
-    "training.overlay_every",
-    "training.tensorboard",
-)
+
+@dataclass(frozen=True)
+class Start:
+    """How runs begin: anew, from the weights of the bundle `init`, where a run stopped, or in the place of a run."""
+
+    resume: bool = False
+    overwrite: bool = False
+    init: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What all folds that one command trains share; `fitted` is what the one before found out of the machine."""
+
+    fabric: Fabric
+    interruption: Interruption
+    start: Start
+    bundle: Bundle | None
+    is_one_of_many: bool
+    fitted: FittedRun | None = None
+
+
+def chosen_folds(dataset_name: str, work: Path, *, fold: str | None, folds: str | None) -> tuple[str, ...]:
+    """The folds that the options name: `folds` ("0-4", "0,2"), or one `fold` ("0", "all"), or fold 0."""
+    if folds is None:
+        return (fold or "0",)
+    if fold is not None:
+        raise InputError("--fold and --folds: give one of them")
+    folder = WorkFolder(work / find_dataset(dataset_name).name)
+    return parse_folds(folds, count=len(folder.read_folds()))
 
 
 def train(
@@ -57,95 +75,100 @@ def train(
     name: str,
     config: RunConfig,
     *,
-    fold: str,
-    resume_run: bool,
-    overwrite: bool,
-    init: Path | None = None,
-) -> RunDirectory:
-    """Train and validate one fold, from the weights of the bundle `init` if there is one; returns the run's folder.
+    folds: Sequence[str] = ("0",),
+    start: Start = Start(),
+) -> list[RunDirectory]:
+    """Train and validate folds one after the other; each run's folder then holds its bundle. Summarises several.
 
-    Under torchrun or srun all processes call this together. Raises `InputError` if the data set is not preprocessed, if
-    the run is there already or being trained, if there is nothing to resume, or if a resumed run began with other
-    settings or data; `Interrupted`, with all kept, if a signal asked to stop.
+    To resume several is to go on with the one that was stopped and to train those that never began. Under torchrun or
+    srun all processes call this together. Raises `InputError` if the data set is not preprocessed, if a run is there
+    already or being trained, if there is nothing to resume, or if a resumed run began with other settings or data;
+    `Interrupted`, with all kept, if a signal asked to stop.
     """
+    if config.training.tensorboard:
+        require_tensorboard()
     processes = find_processes()
-    job = find_job(dataset_name, work, name, config, fold, processes)
-    directory = job.directory
-    directory.check(resume=resume_run, overwrite=overwrite)
-    if resume_run and init is not None:
-        raise InputError("--init begins a run, and --resume goes on with one that has begun; give one of them")
+    jobs = [find_job(dataset_name, work, name, config, fold, processes) for fold in folds]
+    begun = [start.resume and (len(jobs) == 1 or job.directory.last.is_file()) for job in jobs]
+    if start.resume and not any(begun):
+        raise InputError(f"{jobs[0].directory.path.parent}: nothing to resume in these folds; start without --resume")
+    for job, resumes in zip(jobs, begun, strict=True):
+        job.directory.check(resume=resumes, overwrite=start.overwrite)
+    bundle = None if start.init is None else read_bundle(start.init)
     with (
         Interruption().heard() as interruption,
-        connected(processes, job.device) as fabric,
-        directory.locked(processes),
+        connected(processes, jobs[0].device) as fabric,
         silent(unless=processes.is_first),
     ):
-        _train(job, fabric, interruption, resume_run=resume_run, init=init)
-    return directory
+        session = _Session(fabric, interruption, start, bundle, is_one_of_many=len(jobs) > 1)
+        for job, resumes in zip(jobs, begun, strict=True):
+            session = replace(session, fitted=_train_fold(job, session, resumes=resumes))
+        if len(jobs) > 1 and processes.is_first:
+            _summarise(jobs)
+    return [job.directory for job in jobs]
 
 
-def train_folds(
-    dataset_name: str,
-    work: Path,
-    name: str,
-    config: RunConfig,
-    *,
-    folds: str,
-    resume_run: bool,
-    overwrite: bool,
-    init: Path | None = None,
-) -> None:
-    """Train the folds that `folds` lists ("0-4", "0,2"), one after the other, and summarise all that are done.
-
-    To resume is to go on with the fold that was stopped and to train those that never began.
-    """
-    folder = WorkFolder(work / find_dataset(dataset_name).name)
-    count = len(folder.read_folds())
-    chosen = parse_folds(folds, count=count)
-    directories = {fold: RunDirectory(folder.run(name, fold)) for fold in chosen}
-    if resume_run and not any(directory.last.is_file() for directory in directories.values()):
-        raise InputError(f"{folder.runs / name}: nothing to resume in the folds {folds}; start without --resume")
-    for directory in directories.values():
-        directory.check(resume=resume_run and directory.last.is_file(), overwrite=overwrite)
-    for fold, directory in directories.items():
-        begun = resume_run and directory.last.is_file()
-        if begun and directory.is_finished:
-            log.info("fold %s is finished already: %s", fold, directory.path)
-            continue
-        start = None if begun else init
-        train(dataset_name, work, name, config, fold=fold, resume_run=begun, overwrite=overwrite, init=start)
-    if find_processes().is_first:
-        summarise_folds(folder.runs / name, count)
+def _summarise(jobs: Sequence[Job]) -> None:
+    folder = jobs[0].folder
+    runs = jobs[0].directory.path.parent
+    summarise_folds(runs, len(folder.read_folds()))
 
 
-def _train(job: Job, fabric: Fabric, interruption: Interruption, *, resume_run: bool, init: Path | None) -> None:
-    if job.config.training.tensorboard:
-        require_tensorboard()
-    job, fitted = refit_job(job) if resume_run else fit_job(job, fabric)
-    training = build_training(job, fabric)
-    record = describe_job(job, training) | {"fitted": None if fitted is None else fitted.model_dump(mode="json")}
-    if init is not None:
-        record["init"] = start_from_bundle(job, training, init)
+def _train_fold(job: Job, session: _Session, *, resumes: bool) -> FittedRun | None:
+    """Train one fold, or what it lacks; gives what was found out of the machine."""
+    directory, start = job.directory, session.start
+    try:
+        with directory.locked(job.processes, resume=resumes, overwrite=start.overwrite):
+            job, fitted = _fit(job, session, resumes=resumes)
+            kept = require_same_run(job, session.bundle) if resumes else {}
+            if resumes and session.is_one_of_many and directory.is_finished:
+                log.info("finished already: %s", directory.path)
+            else:
+                _train(job, replace(session, fitted=fitted), kept, resumes=resumes)
+    except Interrupted as error:
+        advice = "go on with --resume" if directory.last.is_file() else "nothing is trained yet: start it again"
+        raise Interrupted(f"{directory.path}: {error}; {advice}") from None
+    return fitted
+
+
+def _fit(job: Job, session: _Session, *, resumes: bool) -> tuple[Job, FittedRun | None]:
+    """A resumed run is as large as it began, a fold as large as the one before it, any other as the memory allows."""
+    if resumes:
+        return refit_job(job)
+    if session.fitted is None:
+        return fit_job(job, session.fabric)
+    return with_choice(job, session.fitted), session.fitted
+
+
+def _train(job: Job, session: _Session, record: dict[str, Any], *, resumes: bool) -> None:
+    training = build_training(job, session.fabric)
+    if session.bundle is not None and not resumes:
+        record |= {"init": start_from_bundle(job, training, session.bundle)}
     training.average = build_average(job, training)
+    record = describe_job(job, training, session.fitted) | record
     # Only now, when all settings and cases are known to be good, may an older run be replaced.
-    if resume_run:
-        record |= _require_same_run(job, record)
     job.processes.wait()
-    if job.processes.is_first and not resume_run:
+    if job.processes.is_first and not resumes:
         job.directory.begin()
     with log_to(job.directory.log if job.processes.is_first else None):
         log_description(job, record)
-        for sentence in () if fitted is None else fitted.sentences():
-            log.info("%s", sentence)
+        if session.fitted is not None and not resumes:
+            for sentence in session.fitted.sentences():
+                log.info("%s", sentence)
         if job.processes.is_first:
             write_text(job.directory.config, dump_config(job.config))
             write_json(job.directory.record, record)
-        if resume_run:
+        if resumes:
             resume(training, job.directory)
-        _run(job, training, record, interruption)
+        try:
+            _run(job, training, session.interruption)
+            finish(job, training, record)
+        except (Interrupted, KeyboardInterrupt) as error:
+            log.info("%s; --resume goes on from %s", str(error) or "stopped at once", job.directory.last)
+            raise
 
 
-def _run(job: Job, training: Training, record: dict[str, Any], interruption: Interruption) -> None:
+def _run(job: Job, training: Training, interruption: Interruption) -> None:
     minutes = job.config.training.checkpoint_minutes
     safekeeping = Safekeeping(training, job.directory, interruption, minutes=minutes)
     with interruption.deferred(), watch(job, training) as after_epoch:
@@ -154,108 +177,5 @@ def _run(job: Job, training: Training, record: dict[str, Any], interruption: Int
         fit(training, build_recipe(job.config), build_data(job), safekeeping, on_epoch=after_epoch)
         if training.epoch < job.config.training.epochs and job.processes.is_first:
             after_epoch.draw_curves(training.history)  # stopped early, so the last epoch was not known to be it
-    _take_best_weights(job, training)
-    started = time.perf_counter()
-    with training.averaged():
-        # Before the validation, which may take long: whoever stops it has the model all the same.
-        _write_bundle(job, training, record, scores={})
-        scores: dict[str, float | None] = {}
-        if job.cases.validation:
-            scores = _validate_volumes(job, training)
-            _write_bundle(job, training, record, scores)
-    seconds = math.fsum(row["seconds"] or 0.0 for row in training.history) + time.perf_counter() - started
-    finished = {"seconds": round(seconds, 1), "peak_memory_gb": peak_memory_gb(job.device), "scores": scores}
-    if job.processes.is_first:
-        write_json(job.directory.record, record | {"finished": finished})
-    log.info("done in %.0f s, peak memory %s GB: %s", seconds, finished["peak_memory_gb"], job.directory.bundle)
-
-
-def _take_best_weights(job: Job, training: Training) -> None:
-    """For the bundle, if it shall hold the best epoch's weights and not the last's."""
-    if job.config.training.bundle == "best" and job.cases.validation:
-        job.processes.wait()
-        training.take_weights(read_checkpoint(job.directory.best))
-        log.info("the bundle holds the weights of epoch %d, the best", training.best_epoch)
-
-
-def _require_same_run(job: Job, record: dict[str, Any]) -> dict[str, Any]:
-    """A resumed run must go on as it began: the same settings (but for the machine's), plan, split and data.
-
-    Gives what the record keeps of the sessions before.
-    """
-    before = read_json(job.directory.record)
-    changed = _differences(before["configuration"], record["configuration"])
-    changed += [name for name in ("precision", "plan", "split", "data_hash") if before[name] != record[name]]
-    if changed:
-        raise InputError(
-            f"{job.directory.path}: cannot be resumed, as {', '.join(changed)} changed since it began; "
-            f"resume with --config {job.directory.config} --name {job.directory.path.parent.name}, or begin anew with "
-            "--overwrite"
-        )
-    session = {key: before[key] for key in ("time", "device_name", "processes", "versions", "git")}
-    kept = {"earlier_sessions": [*before.get("earlier_sessions", []), session]}
-    return kept | ({"init": before["init"]} if "init" in before else {})
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted names of the settings that differ and may not."""
-    different = []
-    for key in dict.fromkeys((*old, *new)):
-        name, one, other = prefix + key, old.get(key), new.get(key)
-        if name in _MAY_CHANGE_ON_RESUME or one == other:
-            continue
-        if isinstance(one, dict) and isinstance(other, dict):
-            different += _differences(one, other, f"{name}.")
-        else:
-            different.append(name)
-    return different
-
-
-def _validate_volumes(job: Job, training: Training) -> dict[str, float | None]:
-    """Mean Dice of whole validation volumes per structure; the cases go into a table."""
-    structures = job.plan.labels.structures
-    processes = job.processes
-    own = job.cases.validation[processes.rank :: processes.count]
-    shares = processes.gather(validate_volumes(training.network, job.store, own, job.plan, job.device))
-    together = {case: row for share in shares for case, row in share.items()}
-    scores = {case: together[case] for case in job.cases.validation}
-    if processes.is_first:
-        write_text(job.directory.validation, _table(structures, scores))
-    means: dict[str, float | None] = {}
-    for structure in structures:
-        values = [value for row in scores.values() if (value := row[structure]) is not None]
-        means[structure] = math.fsum(values) / len(values) if values else None
-    shown = (f"{name} {'none' if value is None else format(value, '.4f')}" for name, value in means.items())
-    log.info("mean Dice of %d whole validation volumes: %s", len(scores), ", ".join(shown))
-    return means
-
-
-def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, float | None]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["case", *structures], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({"case": case, **row} for case, row in scores.items())
-    return text.getvalue()
-
-
-def _write_bundle(job: Job, training: Training, record: dict[str, Any], scores: dict[str, float | None]) -> None:
-    if not job.processes.is_first:
-        return
-    description = BundleDescription(
-        plan=job.plan,
-        network=job.config.network,
-        mirrored_axes=job.dataset.mirrored_axes,
-        training=TrainingRecord(
-            seed=job.config.seed,
-            epochs=training.epoch,
-            fold=job.fold,
-            cases=job.cases.training,
-            data_hash=record["data_hash"],
-            scores=scores,
-            configuration=record["configuration"],
-        ),
-        versions=installed_versions(),
-        licence=job.dataset.licence,
-        citation=job.dataset.citation,
-    )
-    write_bundle(job.directory.bundle, state=training.network.state_dict(), description=description)
+        # A signal that came since the last step.
+        safekeeping.between_steps()

@@ -8,8 +8,6 @@ import torch
 
 from uumamba.config import RunConfig
 from uumamba.core.errors import ConfigError
-from uumamba.core.log import log
-from uumamba.core.machine import describe_run
 from uumamba.core.processes import BatchSum, Processes
 from uumamba.core.seeding import derive_seed
 from uumamba.data.datasets.dataset import Dataset
@@ -20,11 +18,10 @@ from uumamba.data.plan import Plan
 from uumamba.data.splits import Fold
 from uumamba.data.store import PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
-from uumamba.inference.bundle import read_bundle
+from uumamba.inference.bundle import Bundle
 from uumamba.inference.fine_tuning import start_from
 from uumamba.inference.network import network_of
 from uumamba.optim.weight_average import WeightAverage
-from uumamba.scan import resolve_backend
 from uumamba.training.cluster import Fabric, device_of
 from uumamba.training.loop import Recipe, TrainingData
 from uumamba.training.run_directory import RunDirectory
@@ -40,6 +37,7 @@ class Job:
     """
 
     config: RunConfig
+    folder: WorkFolder
     dataset: Dataset
     planned: Plan
     plan: Plan
@@ -60,16 +58,23 @@ def find_job(dataset_name: str, work: Path, name: str, config: RunConfig, fold: 
     """Everything that must be there before a run may begin; raises `InputError` if it is not."""
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
+    cases = folder.read_fold(fold)
+    if not cases.validation and (config.training.patience is not None or config.training.bundle == "best"):
+        raise ConfigError(
+            f"--fold {fold}: holds no case out, so no epoch is the best; leave out training.patience and "
+            "training.bundle=best, or name a fold"
+        )
     planned = folder.read_plan(config.plan.configuration)
     plan = config.adapt(planned)
     return Job(
         config=config,
+        folder=folder,
         dataset=dataset,
         planned=planned,
         plan=plan,
         store=folder.store(plan.configuration),
         fold=fold,
-        cases=folder.read_fold(fold),
+        cases=cases,
         directory=RunDirectory(folder.run(name, fold)),
         device=device_of(processes, config.hardware.resolve_device()),
         processes=processes,
@@ -101,7 +106,6 @@ def build_training(job: Job, fabric: Fabric) -> Training:
             labels=plan.labels, batch_dice=plan.batch_dice, levels=len(_target_strides(job)), batch_total=batch_sum
         ),
         config.optimizer.build,
-        processes=job.processes,
         batch_sum=batch_sum,
         precision=config.hardware.resolve_precision(job.device),
         clip_norm=config.training.clip_norm,
@@ -109,9 +113,8 @@ def build_training(job: Job, fabric: Fabric) -> Training:
     )
 
 
-def start_from_bundle(job: Job, training: Training, path: Path) -> dict[str, Any]:
+def start_from_bundle(job: Job, training: Training, bundle: Bundle) -> dict[str, Any]:
     """Take a bundle's weights to begin with; gives what the run record says of it."""
-    bundle = read_bundle(path)
     differences = start_from(training.network, bundle, plan=job.plan, settings=job.config.network)
     return {"bundle": str(bundle.path), "sha256": bundle.sha256, "differences": differences}
 
@@ -157,49 +160,6 @@ def build_data(job: Job) -> TrainingData:
     validation = _patches(job, job.cases.validation, target_strides=_target_strides(job)[:1], stream="validation")
     validation_batches = build_loader(validation, iterations=config.training.validation_iterations, **shared)
     return TrainingData(training_batches, validation_batches, job.plan.labels)
-
-
-def describe_job(job: Job, training: Training) -> dict[str, Any]:
-    """The run record."""
-    return {
-        **describe_run(job.device),
-        "processes": job.processes.count,
-        "launcher": job.processes.launcher,
-        "precision": training.step.precision,
-        "scan_backend": _scan_backend(job),
-        "seed": job.config.seed,
-        "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
-        "fold": job.fold,
-        "split": job.cases.model_dump(mode="json"),
-        "data_hash": job.store.content_hash(job.cases.training + job.cases.validation),
-        "plan": job.plan.model_dump(mode="json"),
-        "configuration": job.config.model_dump(mode="json"),
-    }
-
-
-def _scan_backend(job: Job) -> str:
-    if not job.config.network.uses_scan:
-        return "none"
-    return resolve_backend(job.config.hardware.scan_backend, device=job.device)
-
-
-def log_description(job: Job, record: dict[str, Any]) -> None:
-    """Say what is about to be trained, and with what."""
-    plan, count = job.plan, job.processes.count
-    patch = "x".join(map(str, plan.patch_size))
-    network = f"{record['parameters'] / 1e6:.2f} M parameters, patch {patch}, batch {plan.batch_size}"
-    log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
-    machine = (
-        f"scan {record['scan_backend']}, precision {record['precision']}, {job.device}, {record['threads']} threads"
-    )
-    together = f", {count} processes by {job.processes.launcher}" if count > 1 else ""
-    log.info("%s%s, seed %d%s", machine, together, job.config.seed, ", deterministic" * job.config.deterministic)
-    if "init" in record:
-        log.info("starting from %s", record["init"]["bundle"])
-        for sentence in record["init"]["differences"]:
-            log.info("  %s", sentence)
-    if job.device.type == "cuda" and count == 1 and torch.cuda.device_count() > 1:
-        log.info("%d GPUs here, one is used; docs/training.md says how to use all", torch.cuda.device_count())
 
 
 def _patches(job: Job, cases: tuple[str, ...], **options: Any) -> PatchDataset:

@@ -1,0 +1,109 @@
+"""The record of a training: what is trained, with what, on what; and whether a resumed run is still the same one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from uumamba.core.errors import InputError
+from uumamba.core.files import read_json
+from uumamba.core.log import log
+from uumamba.core.machine import describe_run
+from uumamba.inference.bundle import Bundle
+from uumamba.scan import resolve_backend
+from uumamba.training.fitted_run import FittedRun
+from uumamba.training.state import Training
+from uumamba.workflows.training_job import Job
+
+_MAY_CHANGE_ON_RESUME = (
+    "hardware",
+    "training.checkpoint_minutes",
+    "training.overlay_every",
+    "training.tensorboard",
+)
+
+
+def describe_job(job: Job, training: Training, fitted: FittedRun | None) -> dict[str, Any]:
+    """The run record."""
+    return {
+        **describe_run(job.device),
+        "processes": job.processes.count,
+        "launcher": job.processes.launcher,
+        "scan_backend": _scan_backend(job),
+        "seed": job.config.seed,
+        "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
+        "fold": job.fold,
+        "fitted": None if fitted is None else fitted.model_dump(mode="json"),
+        **_what_must_stay(job),
+    }
+
+
+def _what_must_stay(job: Job) -> dict[str, Any]:
+    return {
+        "precision": job.config.hardware.resolve_precision(job.device),
+        "split": job.cases.model_dump(mode="json"),
+        "data_hash": job.store.content_hash(job.cases.training + job.cases.validation),
+        "plan": job.plan.model_dump(mode="json"),
+        "configuration": job.config.model_dump(mode="json"),
+    }
+
+
+def _scan_backend(job: Job) -> str:
+    if not job.config.network.uses_scan:
+        return "none"
+    return resolve_backend(job.config.hardware.scan_backend, device=job.device)
+
+
+def log_description(job: Job, record: dict[str, Any]) -> None:
+    """Say what is about to be trained, and with what."""
+    plan, count = job.plan, job.processes.count
+    patch = "x".join(map(str, plan.patch_size))
+    network = f"{record['parameters'] / 1e6:.2f} M parameters, patch {patch}, batch {plan.batch_size}"
+    log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
+    machine = (
+        f"scan {record['scan_backend']}, precision {record['precision']}, {job.device}, {record['threads']} threads"
+    )
+    together = f", {count} processes by {job.processes.launcher}" if count > 1 else ""
+    log.info("%s%s, seed %d%s", machine, together, job.config.seed, ", deterministic" * job.config.deterministic)
+    if "init" in record:
+        log.info("starting from %s", record["init"]["bundle"])
+        for sentence in record["init"]["differences"]:
+            log.info("  %s", sentence)
+    if job.device.type == "cuda" and count == 1 and torch.cuda.device_count() > 1:
+        log.info("%d GPUs here, one is used; docs/training.md says how to use all", torch.cuda.device_count())
+
+
+def require_same_run(job: Job, bundle: Bundle | None) -> dict[str, Any]:
+    """A resumed run must go on as it began: the same settings (but for the machine's), plan, split and data.
+
+    With a `bundle` it must have started from this one. Gives what the record keeps of the sessions before.
+    """
+    before, now = read_json(job.directory.record), _what_must_stay(job)
+    changed = _differences(before["configuration"], now.pop("configuration"))
+    changed += [name for name, value in now.items() if before[name] != value]
+    if bundle is not None and bundle.sha256 != before.get("init", {}).get("sha256"):
+        changed.append("--init")
+    if changed:
+        precision = f" --set hardware.precision={before['precision']}" if "precision" in changed else ""
+        raise InputError(
+            f"{job.directory.path}: cannot be resumed, as {', '.join(changed)} changed since it began; "
+            f"resume with --config {job.directory.config} --name {job.directory.path.parent.name}{precision}, or begin "
+            "anew with --overwrite"
+        )
+    session = {key: before[key] for key in ("time", "device_name", "processes", "versions", "git")}
+    kept = {"earlier_sessions": [*before.get("earlier_sessions", []), session]}
+    return kept | ({"init": before["init"]} if "init" in before else {})
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The dotted names of the settings that differ and may not."""
+    different = []
+    for key in dict.fromkeys((*old, *new)):
+        name, one, other = prefix + key, old.get(key), new.get(key)
+        if name in _MAY_CHANGE_ON_RESUME or one == other:
+            continue
+        if isinstance(one, dict) and isinstance(other, dict):
+            different += _differences(one, other, f"{name}.")
+        else:
+            different.append(name)
+    return different

@@ -1,0 +1,109 @@
+"""What a training leaves behind: the weights that count, their Dice on whole volumes, and the bundle."""
+
+import csv
+import io
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from uumamba.core.files import write_json, write_text
+from uumamba.core.log import log
+from uumamba.core.machine import peak_memory_gb
+from uumamba.core.versions import installed_versions
+from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
+from uumamba.training.checkpoint import read_checkpoint
+from uumamba.training.state import Training
+from uumamba.training.validation import validate_volumes
+from uumamba.workflows.training_job import Job
+
+
+def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
+    """Validate whole volumes, write the bundle, and close the run record."""
+    epoch = _take_best_weights(job, training)
+    started = time.perf_counter()
+    with training.averaged():
+        # Before the validation, which may take long: whoever stops it has the model all the same.
+        _write_bundle(job, training, record, epoch=epoch, scores={})
+        scores: dict[str, float | None] = {}
+        if job.cases.validation:
+            scores = _validate_volumes(job, training)
+            _write_bundle(job, training, record, epoch=epoch, scores=scores)
+    seconds = math.fsum(row["seconds"] or 0.0 for row in training.history) + time.perf_counter() - started
+    finished = {
+        "seconds": round(seconds, 1),
+        "peak_memory_gb": peak_memory_gb(job.device),
+        "epochs": training.epoch,
+        "bundle_epoch": epoch,
+        "bundle_averaged": training.average is not None,
+        "scores": scores,
+    }
+    if job.processes.is_first:
+        write_json(job.directory.record, record | {"finished": finished})
+    log.info("done in %.0f s, peak memory %s GB: %s", seconds, finished["peak_memory_gb"], job.directory.bundle)
+
+
+def _take_best_weights(job: Job, training: Training) -> int:
+    """For the bundle, if it shall hold the best epoch's weights; gives the epoch whose weights it will hold."""
+    if job.config.training.bundle != "best":
+        return training.epoch
+    if training.best is None:
+        log.info("no epoch has a Dice, so none is the best: the bundle holds the last one's weights")
+        return training.epoch
+    job.processes.wait()
+    training.take_weights(read_checkpoint(job.directory.best))
+    log.info("the bundle holds the weights of epoch %d, the best", training.best_epoch)
+    return training.best_epoch
+
+
+def _validate_volumes(job: Job, training: Training) -> dict[str, float | None]:
+    """Mean Dice of whole validation volumes per structure; the cases go into a table."""
+    structures = job.plan.labels.structures
+    processes = job.processes
+    own = job.cases.validation[processes.rank :: processes.count]
+    shares = processes.gather(validate_volumes(training.network, job.store, own, job.plan, job.device))
+    together = {case: row for share in shares for case, row in share.items()}
+    scores = {case: together[case] for case in job.cases.validation}
+    if processes.is_first:
+        write_text(job.directory.validation, _table(structures, scores))
+    means: dict[str, float | None] = {}
+    for structure in structures:
+        values = [value for row in scores.values() if (value := row[structure]) is not None]
+        means[structure] = math.fsum(values) / len(values) if values else None
+    shown = (f"{name} {'none' if value is None else format(value, '.4f')}" for name, value in means.items())
+    log.info("mean Dice of %d whole validation volumes: %s", len(scores), ", ".join(shown))
+    return means
+
+
+def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, float | None]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["case", *structures], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"case": case, **row} for case, row in scores.items())
+    return text.getvalue()
+
+
+def _write_bundle(
+    job: Job, training: Training, record: dict[str, Any], *, epoch: int, scores: dict[str, float | None]
+) -> None:
+    if not job.processes.is_first:
+        return
+    description = BundleDescription(
+        plan=job.plan,
+        network=job.config.network,
+        mirrored_axes=job.dataset.mirrored_axes,
+        training=TrainingRecord(
+            seed=job.config.seed,
+            epochs=epoch,
+            averaged=training.average is not None,
+            fold=job.fold,
+            cases=job.cases.training,
+            data_hash=record["data_hash"],
+            scores=scores,
+            configuration=record["configuration"],
+        ),
+        versions=installed_versions(),
+        licence=job.dataset.licence,
+        citation=job.dataset.citation,
+    )
+    write_bundle(job.directory.bundle, state=training.network.state_dict(), description=description)
