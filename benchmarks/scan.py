@@ -219,7 +219,7 @@ def _against_length(plan: Plan, names: Iterable[str], device: torch.device) -> d
                     calls = {name: _CALLS[what](draw(problem, device=device), name)}
                     seconds[name][length] = time_calls(calls, device, repeats=plan.repeats)[name].median
         result[what] = {
-            name: {"lengths": list(points), "seconds": list(points.values()), "slope": _slope(points)}
+            name: {"lengths": list(points), "seconds": list(points.values()), "slope": cost_slope(points)}
             for name, points in seconds.items()
         }
         floor = [count_floor(replace(plan.shapes[0], length=length), rates)[what]["seconds"] for length in plan.lengths]
@@ -233,7 +233,8 @@ def _predicted(points: dict[int, float], length: int) -> float:
     return 0.0 if not points else points[max(points)] * length / max(points)
 
 
-def _slope(points: dict[int, float]) -> float | None:
+def cost_slope(points: dict[int, float]) -> float | None:
+    """Of the logarithm of seconds against that of their lengths; None for less than two."""
     if len(points) < 2:
         return None
     return float(np.polyfit(np.log(list(points)), np.log(list(points.values())), 1)[0])

@@ -33,7 +33,10 @@ COMMANDS = {
     "preprocess": Command({"--dataset": "acdc", "--data": WRONG_FOLDER}, ("--work", "--config", "--set", "--verbose")),
     "train": Command(
         {"--dataset": "acdc"},
-        ("--work", "--fold", "--resume", "--overwrite", "--name", "--config", "--set", "--verbose"),
+        (
+            *("--work", "--fold", "--folds", "--init", "--resume", "--overwrite"),
+            *("--name", "--config", "--set", "--verbose"),
+        ),
     ),
     "infer": Command(
         {"--model": "no such run", "--input": WRONG_FOLDER, "--output": "out"},

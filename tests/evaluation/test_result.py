@@ -68,6 +68,14 @@ def test_what_is_no_result(tmp_path: Path, run: Path) -> None:
         read_result(run)
 
 
+def test_a_run_on_every_case_held_none_out(run: Path) -> None:
+    write_run(run / "fold_all", {})
+    (run / "fold_all" / "validation.csv").unlink()
+    message = "fold_all: this run was trained on every case, so none was held out; .* that `uumamba evaluate` wrote"
+    with pytest.raises(InputError, match=message):
+        read_result(run / "fold_all")
+
+
 def test_two_folds_cannot_hold_out_one_case(run: Path) -> None:
     write_run(run / "fold_1", ONE)
     with pytest.raises(InputError, match=r"folds 0 and 1 both hold p1_a out; they are not folds of one split"):

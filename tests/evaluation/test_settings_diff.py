@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from uumamba.evaluation.result import Result
-from uumamba.evaluation.settings_diff import different_settings, fold_warnings, record_differences, rivalry_warnings
+from uumamba.evaluation.settings_diff import (
+    different_settings,
+    fold_warnings,
+    nested_differences,
+    record_differences,
+    rivalry_warnings,
+)
 
 
 def made(**settings: Any) -> dict[str, Any]:
@@ -35,6 +41,31 @@ def test_settings_by_their_dotted_names() -> None:
     }
     assert record_differences(other, other) == {}
     assert different_settings(result(), result(made())) == {}
+
+
+def test_settings_and_branches_that_do_not_count() -> None:
+    one = {
+        "hardware": {"threads": 1, "plan": {"batch": 2}},
+        "hard": 1,
+        "training": {"epochs": 8, "minutes": 5},
+        "fit": None,
+    }
+    other = {"hardware": None, "hard": 2, "training": {"epochs": 9, "minutes": 6}, "average": None}
+    everything = nested_differences(one, other)
+    assert list(everything) == [
+        "hardware.threads",
+        "hardware.plan.batch",
+        "hard",
+        "training.epochs",
+        "training.minutes",
+    ]
+    assert everything["hardware.plan.batch"] == (2, "not there")
+    assert nested_differences(one, other, skip=("hardware", "training.minutes")) == {
+        "hard": (1, 2),
+        "training.epochs": (8, 9),
+    }
+    assert nested_differences({"loss": None}, {"loss": {"name": "dice"}}) == {"loss.name": ("not there", "dice")}
+    assert nested_differences({"loss": None}, {"loss": {}}) == {"loss": (None, {})}
 
 
 def test_other_splits_data_folds_and_grids() -> None:

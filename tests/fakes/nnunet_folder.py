@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from uumamba.core.topology import Topology
+from uumamba.inference.bundle import Bundle, read_bundle, write_bundle
+from uumamba.inference.nnunet_folder import read_fold
 from uumamba.models.blocks import ConvNormAct
 from uumamba.models.networks import NetworkSettings
 from uumamba.models.umamba import UMambaSettings
@@ -21,6 +23,7 @@ TOPOLOGIES = {
     ),
 }
 NAMES = {2: "2d", 3: "3d_fullres"}
+CHECKPOINT = "checkpoint_final.pth"
 PLACES = {"encoder": "Enc", "bottleneck": "Bot", "none": "NoMamba"}
 
 
@@ -175,3 +178,10 @@ def write_model_folder(
     (folder / "plans.json").write_text(json.dumps(plans or flat_plans(dims)))
     (folder / "dataset.json").write_text(json.dumps(dataset or dataset_json()))
     return folder
+
+
+def bundle_of(folder: Path, target: Path, fold: str = "0") -> Bundle:
+    """A model folder's fold, imported, written and read again."""
+    description, state = read_fold(folder, fold, CHECKPOINT)
+    write_bundle(target, state=state, description=description)
+    return read_bundle(target)

@@ -99,7 +99,7 @@ def test_a_smooth_network_agrees_with_double_backward(dtype: torch.dtype) -> Non
     assert trace.standard_error < 0.1 * abs(trace.value)
 
 
-def test_the_residual_bounds_the_error_and_a_stop_before_convergence_says_so() -> None:
+def test_some_eigenvalue_lies_within_the_residual_and_a_stop_before_convergence_says_so() -> None:
     matrix = symmetric_matrix(definite=False, seed=2)
     true = torch.linalg.eigvalsh(matrix)
     start = draw(len(matrix))
@@ -148,6 +148,12 @@ def test_the_climb_on_a_quadratic_is_its_slope_and_half_its_curvature() -> None:
     assert ascent_sharpness(surface, slope, rho=rho) == pytest.approx(expected, rel=1e-9)
     assert ascent_sharpness(surface, slope, rho=0) == 0
     assert ascent_sharpness(surface, 0 * slope, rho=rho) == 0
+
+
+@pytest.mark.parametrize("rho", [1e200, math.inf])
+def test_a_climb_that_is_not_finite_is_none(rho: float) -> None:
+    surface = quadratic(symmetric_matrix(definite=True))
+    assert ascent_sharpness(surface, surface.gradient(), rho=rho) is None
 
 
 def test_the_weights_return_bitwise_after_every_measure() -> None:

@@ -1,5 +1,6 @@
 """A finished run's minimum is measured, on the same patches for every run."""
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 
 from tests.fakes import program
 from tests.fakes.program import uumamba
+from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.workflows import landscape as workflow
 
@@ -57,6 +59,26 @@ def test_runs_of_other_seeds_are_measured_on_the_same_patches(my_trained: Path, 
     assert (first["run_seed"], other["run_seed"]) == (0, 5)
     assert first["patches_sha256"] == other["patches_sha256"]
     assert first["loss"] != other["loss"]
+
+
+def test_a_sharpness_that_is_not_finite_is_null(
+    my_trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = measure(program.run_folder(my_trained), tmp_path / "far", "--rho", "1e39")
+    assert record["sharpness"] is None
+    assert record["top_eigenvalue"]["value"] > 0
+    assert "not finite" in capsys.readouterr().out
+    assert (tmp_path / "far" / "landscape.png").is_file()
+
+
+def test_a_distance_that_is_not_finite_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert uumamba("landscape", tmp_path / "none", "--rho", "inf") == 2
+    assert "--rho inf: must be a finite distance of at least 0, such as 0.05" in capsys.readouterr().err
+    for rho in (math.nan, -0.5):
+        with pytest.raises(InputError, match=f"--rho {rho:g}: must be a finite distance of at least 0"):
+            workflow.landscape(tmp_path / "none", rho=rho)
 
 
 def test_who_stops_the_slices_has_the_numbers(my_trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

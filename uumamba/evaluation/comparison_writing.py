@@ -8,13 +8,14 @@ from rich.table import Table
 
 from uumamba.core.files import write_json
 from uumamba.evaluation.comparison import Comparison
+from uumamba.evaluation.number_text import number_text, range_text
 from uumamba.evaluation.paired import PairedSummary
-from uumamba.evaluation.resampling import Interval, describe_method
+from uumamba.evaluation.resampling import describe_method
 from uumamba.evaluation.result import Result
 from uumamba.evaluation.table import NOTE, write_csv
 
 COLUMNS = ("case", "patient", "structure", "dice_a", "dice_b", "difference", "reason")
-_NONE = "-"
+_SIGNED = "+.4f"
 _LONGEST_VALUE = 60
 
 
@@ -50,37 +51,19 @@ def settings_table(comparison: Comparison) -> Table:
     return table
 
 
-def signed(value: float | None) -> str:
-    """A difference of Dice for a table or a picture."""
-    return _NONE if value is None else f"{value:+.4f}"
-
-
-def interval_text(interval: Interval) -> str:
-    """An interval of differences for a table or a picture."""
-    return _NONE if interval.low is None else f"{signed(interval.low)} to {signed(interval.high)}"
-
-
 def _cells(each: PairedSummary) -> list[str]:
     return [
         each.structure,
         str(each.cases),
-        _number(each.mean_a),
-        _number(each.mean_b),
-        signed(each.difference),
-        interval_text(each.interval),
-        signed(each.median),
+        number_text(each.mean_a),
+        number_text(each.mean_b),
+        number_text(each.difference, _SIGNED),
+        range_text(each.interval.low, each.interval.high, _SIGNED),
+        number_text(each.median, _SIGNED),
         f"{each.a_higher} / {each.b_higher}",
-        _p(each.p),
-        _p(each.p_holm),
+        number_text(each.p, ".2g"),
+        number_text(each.p_holm, ".2g"),
     ]
-
-
-def _number(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.4f}"
-
-
-def _p(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.2g}"
 
 
 def _content(comparison: Comparison) -> dict[str, object]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import stdev
 
+from uumamba.core.statistics import mean_of_known
 from uumamba.evaluation.paired import OVERALL
 from uumamba.evaluation.resampling import Interval, mean_interval
 from uumamba.evaluation.result import Result
@@ -59,30 +60,27 @@ def cross_validate(result: Result, missing: Mapping[str, str]) -> CrossValidatio
 
 def case_dice(result: Result) -> dict[str, float]:
     """Each case's mean Dice over the structures that it has."""
-    values = {case: [value for value in row.values() if value is not None] for case, row in result.dice.items()}
-    return {case: fmean(of_case) for case, of_case in values.items() if of_case}
+    means = {case: mean_of_known(row.values()) for case, row in result.dice.items()}
+    return {case: mean for case, mean in means.items() if mean is not None}
 
 
 def _summarise(structure: str, values: Mapping[str, float], result: Result) -> CrossValidatedDice:
     patients = [result.patients.get(case, case) for case in values]
     dice = list(values.values())
     fold_means = {
-        fold: _mean([value for case, value in values.items() if result.folds[case] == fold]) for fold in result.records
+        fold: mean_of_known(value for case, value in values.items() if result.folds[case] == fold)
+        for fold in result.records
     }
     return CrossValidatedDice(
         structure,
         cases=len(dice),
         patients=len(set(patients)),
-        mean=_mean(dice),
+        mean=mean_of_known(dice),
         sd=_sd(dice),
         interval=mean_interval(dice, patients),
         fold_means=fold_means,
         sd_of_folds=_sd([mean for mean in fold_means.values() if mean is not None]),
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
 
 
 def _sd(values: Sequence[float]) -> float | None:

@@ -8,11 +8,11 @@ from rich.table import Table
 
 from uumamba.core.files import write_json
 from uumamba.evaluation.cross_validation import CrossValidatedDice, CrossValidation
+from uumamba.evaluation.number_text import number_text, range_text
 from uumamba.evaluation.resampling import describe_method
 from uumamba.evaluation.table import NOTE, Cell, write_csv
 
 COLUMNS = ("case", "patient", "fold", "structure", "dice", "reason")
-_NONE = "-"
 _NO_VALUE = "the validation has no value for it"
 
 
@@ -39,19 +39,14 @@ def cross_validation_table(found: CrossValidation) -> Table:
 
 
 def _cells(each: CrossValidatedDice) -> list[str]:
-    interval = f"{_number(each.interval.low)} to {_number(each.interval.high)}"
     return [
         each.structure,
         str(each.cases),
-        f"{_number(each.mean)} ± {_number(each.sd)}",
-        _NONE if each.interval.low is None else interval,
-        *(_number(mean) for mean in each.fold_means.values()),
-        _number(each.sd_of_folds),
+        f"{number_text(each.mean)} ± {number_text(each.sd)}",
+        range_text(each.interval.low, each.interval.high),
+        *(number_text(mean) for mean in each.fold_means.values()),
+        number_text(each.sd_of_folds),
     ]
-
-
-def _number(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.4f}"
 
 
 def _rows(found: CrossValidation) -> Iterator[list[Cell]]:

@@ -11,6 +11,7 @@ from statistics import fmean
 import numpy as np
 from scipy.stats import wilcoxon
 
+from uumamba.core.statistics import mean_of_known
 from uumamba.evaluation.resampling import Interval, mean_interval
 
 OVERALL = "mean over structures"
@@ -105,7 +106,7 @@ def case_means(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
     means = []
     for case, of_it in by_case.items():
         both = [(pair.a, pair.b) for pair in of_it if pair.a is not None and pair.b is not None]
-        a, b = (fmean(a for a, _ in both), fmean(b for _, b in both)) if both else (None, None)
+        a, b = mean_of_known(a for a, _ in both), mean_of_known(b for _, b in both)
         means.append(Pair(case, of_it[0].patient, OVERALL, a, b))
     return tuple(means)
 
@@ -135,8 +136,8 @@ def _summarise(structure: str, pairs: Sequence[Pair]) -> PairedSummary:
         structure,
         cases=len(complete),
         patients=len(of_patients),
-        mean_a=fmean(a for _, a, _, _ in complete) if complete else None,
-        mean_b=fmean(b for _, _, b, _ in complete) if complete else None,
+        mean_a=mean_of_known(a for _, a, _, _ in complete),
+        mean_b=mean_of_known(b for _, _, b, _ in complete),
         difference=round(fmean(differences), _DECIMALS) if complete else None,
         interval=mean_interval(differences, patients),
         median=float(np.median(of_patients)) if complete else None,

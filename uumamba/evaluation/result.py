@@ -84,6 +84,13 @@ def read_folds_of_run(path: Path, folds: list[str]) -> Result:
 
 def _read_run(path: Path) -> Result:
     table = path / VALIDATION
+    record: dict[str, Any] = read_json(path / "run.json")
+    fold = str(record.get("fold", path.resolve().name.removeprefix(FOLD)))
+    if not table.is_file() and fold == "all":
+        raise InputError(
+            f"{path}: this run was trained on every case, so none was held out; predict other cases with "
+            "`uumamba infer`, score them, and give the folder that `uumamba evaluate` wrote"
+        )
     if not table.is_file():
         raise InputError(f"{path}: no {VALIDATION} there; let the training end, or go on with --resume")
     dice: dict[str, dict[str, float | None]] = {}
@@ -91,8 +98,6 @@ def _read_run(path: Path) -> Result:
         case = row.pop("case")
         _require_new(table, line, dice.get(case))
         dice[case] = {name: _dice(table, line, name, text) for name, text in row.items()}
-    record: dict[str, Any] = read_json(path / "run.json")
-    fold = str(record.get("fold", path.resolve().name.removeprefix(FOLD)))
     return Result(path, dice, _patients_of_run(path, dice), {fold: record}, dict.fromkeys(dice, fold))
 
 

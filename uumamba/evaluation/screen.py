@@ -3,11 +3,12 @@
 from rich.table import Table
 
 from uumamba.evaluation.evaluate import Evaluation
+from uumamba.evaluation.number_text import number_text, range_text
 from uumamba.evaluation.summary import MetricSummary, OverallMean
 from uumamba.measures import MEASURES
 from uumamba.metrics import METRICS
 
-_NONE = "-"
+_SHORT = ".1f"
 _NAMES_SHOWN = 5
 
 
@@ -47,16 +48,15 @@ def clinical_summary_table(evaluation: Evaluation) -> Table:
         table.add_column(header, justify="right")
     for each in evaluation.agreements:
         found = each.agreement
-        limits = f"{_number(found.lower)} to {_number(found.upper)}" if found.lower is not None else _NONE
         table.add_row(
             MEASURES[each.measure].title,
             str(found.n),
             str(len(each.unmeasured)),
-            _number(found.pearson, 3),
-            _number(found.bias),
-            _number(found.sd),
-            limits,
-            _number(found.mean_absolute_error),
+            number_text(found.pearson, ".3f"),
+            number_text(found.bias, _SHORT),
+            number_text(found.sd, _SHORT),
+            range_text(found.lower, found.upper, _SHORT),
+            number_text(found.mean_absolute_error, _SHORT),
         )
     return table
 
@@ -74,21 +74,17 @@ def remarks(evaluation: Evaluation) -> list[str]:
 
 
 def _metric_cell(name: str, summary: MetricSummary, failed: bool) -> str:
-    spread = f" ± {_number(summary.sd, _decimals(name))}" if summary.sd is not None else ""
-    return _with_failures(name, _number(summary.mean, _decimals(name)) + spread, summary.mean_with_failures, failed)
+    spread = f" ± {number_text(summary.sd, _form(name))}" if summary.sd is not None else ""
+    return _with_failures(name, number_text(summary.mean, _form(name)) + spread, summary.mean_with_failures, failed)
 
 
 def _overall_cell(name: str, overall: OverallMean, failed: bool) -> str:
-    return _with_failures(name, _number(overall.mean, _decimals(name)), overall.mean_with_failures, failed)
+    return _with_failures(name, number_text(overall.mean, _form(name)), overall.mean_with_failures, failed)
 
 
 def _with_failures(name: str, cell: str, mean: float | None, failed: bool) -> str:
-    return f"{cell}\n{_number(mean, _decimals(name))}" if failed else cell
+    return f"{cell}\n{number_text(mean, _form(name))}" if failed else cell
 
 
-def _decimals(metric: str) -> int:
-    return 2 if metric.endswith("_mm") else 3
-
-
-def _number(value: float | None, decimals: int = 1) -> str:
-    return _NONE if value is None else f"{value:.{decimals}f}"
+def _form(metric: str) -> str:
+    return ".2f" if metric.endswith("_mm") else ".3f"

@@ -1,12 +1,12 @@
 """What differs between the makings of two results: settings by their dotted names, splits, data, grids."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from uumamba.evaluation.result import Result
 
 _MACHINE = ("precision", "scan_backend", "device_name", "parameters", "git")
-_MAY_DIFFER = (*_MACHINE, "hardware.")
+_MAY_DIFFER = (*_MACHINE, "hardware")
 """Within one run: what a training may change from fold to fold."""
 _NOT_THERE = "not there"
 
@@ -20,14 +20,27 @@ def different_settings(a: Result, b: Result) -> dict[str, Difference]:
     return record_differences(next(iter(a.records.values())), next(iter(b.records.values())))
 
 
-def record_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Difference]:
+def record_differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], *, skip: Collection[str] = ()
+) -> dict[str, Difference]:
     """Dotted name -> both values, where two run records differ in configuration, precision, device, scan or program."""
+    return nested_differences(_settings(one), _settings(other), skip=skip)
+
+
+def nested_differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], *, skip: Collection[str] = ()
+) -> dict[str, Difference]:
+    """Dotted name -> both values ("not there" for none) of each setting that differs in two nested configurations.
+
+    A setting that one has as None and the other has not does not differ. `skip` names settings and whole branches that
+    do not count.
+    """
     left, right = _leaves(one), _leaves(other)
-    names = dict.fromkeys([*left, *right])
+    different = [name for name in dict.fromkeys([*left, *right]) if left.get(name) != right.get(name)]
     return {
         name: (left.get(name, _NOT_THERE), right.get(name, _NOT_THERE))
-        for name in names
-        if left.get(name, _NOT_THERE) != right.get(name, _NOT_THERE)
+        for name in different
+        if not any(f"{name}.".startswith(f"{branch}.") for branch in skip)
     }
 
 
@@ -69,24 +82,23 @@ def fold_warnings(result: Result) -> list[str]:
     warnings = []
     first = next(iter(result.records), "")
     for fold, record in result.records.items():
-        differences = record_differences(result.records[first], record)
-        shown = {key: values for key, values in differences.items() if not key.startswith(_MAY_DIFFER)}
-        if shown:
-            listed = ", ".join(f"{key} ({one}, {other})" for key, (one, other) in shown.items())
+        differences = record_differences(result.records[first], record, skip=_MAY_DIFFER)
+        if differences:
+            listed = ", ".join(f"{key} ({one}, {other})" for key, (one, other) in differences.items())
             warnings.append(f"fold {fold} was trained with other settings than fold {first}: {listed}")
     return warnings
 
 
-def _leaves(record: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
     machine = {name: record[name] for name in _MACHINE if name in record}
-    return _flatten(record.get("configuration", {})) | machine
+    return {**record.get("configuration", {}), **machine}
 
 
-def _flatten(branch: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _leaves(branch: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for name, value in branch.items():
         if isinstance(value, Mapping) and value:
-            leaves |= _flatten(value, f"{prefix}{name}.")
+            leaves |= _leaves(value, f"{prefix}{name}.")
         else:
             leaves[f"{prefix}{name}"] = value
     return leaves

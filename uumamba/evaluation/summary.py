@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uumamba.core.statistics import mean_of_known
 from uumamba.evaluation.scoring import StructureScore
 from uumamba.metrics import METRICS
 
@@ -87,18 +88,16 @@ def _summarise_metric(metric: str, scores: Sequence[StructureScore]) -> MetricSu
     ]
     return MetricSummary(
         n=len(values),
-        mean=_mean(values),
+        mean=mean_of_known(values),
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         median=float(np.median(values)) if values else None,
-        mean_with_failures=_mean(values + misses),
+        mean_with_failures=mean_of_known(values + misses),
     )
 
 
 def _overall(summaries: Sequence[MetricSummary]) -> OverallMean:
-    means = [each.mean for each in summaries if each.mean is not None]
-    with_failures = [each.mean_with_failures for each in summaries if each.mean_with_failures is not None]
-    return OverallMean(len(means), _mean(means), _mean(with_failures))
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+    return OverallMean(
+        structures=sum(each.mean is not None for each in summaries),
+        mean=mean_of_known(each.mean for each in summaries),
+        mean_with_failures=mean_of_known(each.mean_with_failures for each in summaries),
+    )

@@ -19,7 +19,7 @@ HessianProduct = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Eigenvalue:
-    """An eigenvalue of the Hessian; the true one lies within `residual` of it."""
+    """An estimate of one of the Hessian's eigenvalues; some eigenvalue, not always that one, lies within `residual`."""
 
     value: float
     residual: float
@@ -133,13 +133,15 @@ def hutchinson_trace(product: HessianProduct, like: Tensor, *, samples: int, gen
     return Trace(float(drawn.mean()), float(drawn.std()) / math.sqrt(samples), samples)
 
 
-def ascent_sharpness(surface: LossSurface, gradient: Tensor, *, rho: float) -> float:
+def ascent_sharpness(surface: LossSurface, gradient: Tensor, *, rho: float) -> float | None:
     """How much higher the loss is a distance `rho` up the `gradient`: loss(w + rho g / |g|) - loss(w).
 
-    The one-step estimate of the highest loss within that distance, which sharpness-aware minimisation (Foret et al.,
-    2021) lowers. It also holds the slope's own part, rho |g|, so it is no measure of curvature alone.
+    None where that is not finite. The one-step estimate of the highest loss within that distance, which sharpness-aware
+    minimisation (Foret et al., 2021) lowers. It also holds the slope's own part, rho |g|, so it is no measure of
+    curvature alone.
     """
     offset = rho / (float(torch.linalg.vector_norm(gradient)) + 1e-12) * gradient
     here = surface.loss()
     with surface.at(offset):
-        return surface.loss() - here
+        climb = surface.loss() - here
+    return climb if math.isfinite(climb) else None

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from uumamba.core.errors import InputError
+from uumamba.reporting.spread import spread_by_rank
 from uumamba.reporting.style import new_figure, structure_colour, tidy
 
 _ROW_INCHES = 0.52
@@ -57,9 +58,7 @@ def _draw_differences(axes: Axes, rows: Sequence[ComparedRow], colours: Sequence
     labels = []
     for place, (row, colour) in enumerate(zip(rows, colours, strict=True)):
         differences = np.asarray(row.b, dtype=float) - np.asarray(row.a, dtype=float)
-        # Points are spread by rank, not by chance, so that the same numbers give the same picture.
-        ranks = np.argsort(np.argsort(differences, kind="stable"), kind="stable")
-        heights = place + 0.04 + 0.3 * ((ranks * 0.618) % 1)
+        heights = place + 0.04 + 0.3 * spread_by_rank(differences)
         axes.scatter(differences, heights, color=colour, s=14, alpha=0.75, linewidths=0)
         labels.append(f"{row.name}\nno case in both")
         if row.mean is not None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uumamba.core.errors import InputError
+from uumamba.reporting.spread import spread_by_rank
 from uumamba.reporting.style import new_figure, structure_colour, tidy
 
 _ACROSS = 4
@@ -53,9 +54,8 @@ def cross_validation_figure(structures: Sequence[FoldScores], overall: FoldScore
 
 def _draw(axes: Axes, plot: FoldScores, colour: str) -> None:
     for place, values in enumerate(plot.folds.values()):
-        # Points are spread by rank, not by chance, so that the same numbers give the same picture.
-        ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
-        axes.scatter(place + 0.5 * ((ranks * 0.618) % 1 - 0.5), values, color=colour, s=13, alpha=0.75, linewidths=0)
+        places = place + 0.5 * (spread_by_rank(values) - 0.5)
+        axes.scatter(places, values, color=colour, s=13, alpha=0.75, linewidths=0)
         if len(values):
             axes.plot([place - 0.36, place + 0.36], [np.mean(values)] * 2, color="black", linewidth=2, zorder=4)
     heading = f"{plot.name}\nno case"

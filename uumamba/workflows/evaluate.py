@@ -9,6 +9,7 @@ from uumamba.core.console import make_console
 from uumamba.core.errors import InputError, SomeCasesFailed
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
+from uumamba.core.statistics import mean_of_known
 from uumamba.data.case import Case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.table import find_dataset
@@ -98,11 +99,9 @@ def _draw_cases(evaluation: Evaluation, cases: Sequence[Case], labels: LabelSet,
     """Overlays of the worst two, the middle and the best case by mean Dice, where the images are known."""
     mean_dice: dict[str, float] = {}
     for name in dict.fromkeys(score.case for score in evaluation.scores):
-        values = [
-            value for score in evaluation.scores if score.case == name and (value := score.metrics["dice"]) is not None
-        ]
-        if values:
-            mean_dice[name] = sum(values) / len(values)
+        mean = mean_of_known(score.metrics["dice"] for score in evaluation.scores if score.case == name)
+        if mean is not None:
+            mean_dice[name] = mean
     ranked = sorted(mean_dice, key=mean_dice.__getitem__)
     images = {case.name: case.images[0] for case in cases}
     files = {pair.name: (pair.prediction, pair.reference) for pair in evaluation.pairs if pair.prediction is not None}

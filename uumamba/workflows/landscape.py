@@ -1,6 +1,7 @@
 """uumamba landscape: how sharp the minimum is that a run found."""
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,8 +85,10 @@ def landscape(
 
     Both go into the run's folder unless `output` names another. The loss is the run's, at the weights of its terms with
     which the run began: learned ones would rescale it, and so every eigenvalue. Deep supervision is as in training.
-    Raises `InputError` if `run` is no finished run in its work folder.
+    Raises `InputError` if `run` is no finished run in its work folder, or if `rho` is not finite or below 0.
     """
+    if not (math.isfinite(rho) and rho >= 0):
+        raise InputError(f"--rho {rho:g}: must be a finite distance of at least 0, such as 0.05")
     subject = _read(run, batches, device)
     folder = run if output is None else output
     surface = subject.surface
@@ -104,7 +107,8 @@ def landscape(
         plane_places=_PLANE,
         plane=slices["plane"]["losses"] if two_dimensional else (),
         title=f"{run.resolve().parent.name}, {run.name}",
-        note=f"top eigenvalue {record['top_eigenvalue']['value']:.3g}, sharpness {record['sharpness']:.3g} at {rho:g}",
+        note=f"top eigenvalue {record['top_eigenvalue']['value']:.3g}, "
+        f"sharpness {_sharpness_text(record, '.3g')} at {rho:g}",
     )
     save_figure(figure, folder / "landscape.png")
     log.info("done: %s and landscape.png", folder / "landscape.json")
@@ -255,5 +259,9 @@ def _print(record: dict[str, Any]) -> None:
     table.add_row("top eigenvalue", f"{top['value']:.4g}", f"residual {top['residual']:.2g}")
     table.add_row("lowest eigenvalue", f"{lowest['value']:.4g}", f"residual {lowest['residual']:.2g}")
     table.add_row("trace", f"{trace['value']:.4g}", f"± {trace['standard_error']:.2g} ({trace['samples']} samples)")
-    table.add_row(f"sharpness at {record['rho']:g}", f"{record['sharpness']:.4g}", "")
+    table.add_row(f"sharpness at {record['rho']:g}", _sharpness_text(record, ".4g"), "")
     make_console().print(table)
+
+
+def _sharpness_text(record: dict[str, Any], form: str) -> str:
+    return "not finite" if record["sharpness"] is None else format(record["sharpness"], form)

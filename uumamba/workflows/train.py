@@ -111,7 +111,7 @@ def train(
 def _summarise(jobs: Sequence[Job]) -> None:
     folder = jobs[0].folder
     runs = jobs[0].directory.path.parent
-    summarise_folds([runs / f"fold_{number}" for number in range(len(folder.read_folds()))])
+    summarise_folds(runs, len(folder.read_folds()))
 
 
 def _train_fold(job: Job, session: _Session, *, resumes: bool) -> FittedRun | None:
