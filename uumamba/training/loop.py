@@ -1,6 +1,5 @@
 """The training loop, read from top to bottom."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
 from uumamba.core.progress import progress_bar
 from uumamba.core.settings import Settings
+from uumamba.core.statistics import mean_of_known
 from uumamba.data.loader import PatchBatch, PatchLoader
 from uumamba.optim.schedules import Schedule, set_learning_rate
 from uumamba.optim.step import Rule
@@ -160,9 +160,9 @@ def _validate(training: Training, data: TrainingData, safekeeping: Safekeeping) 
         )
     # If the validation was cut short this stops the run, and a resumed run repeats it.
     safekeeping.between_steps()
-    present = [value for value in result.dice.values() if value is not None]
-    if present:
-        training.smooth(math.fsum(present) / len(present))
+    mean = mean_of_known(result.dice.values())
+    if mean is not None:
+        training.smooth(mean)
     row: Row = {"loss_validation": result.loss}
     row |= {f"dice_{name}": value for name, value in result.dice.items()}
     return row | {"smoothed_dice": training.smoothed}

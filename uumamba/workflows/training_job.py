@@ -58,13 +58,13 @@ def find_job(dataset_name: str, work: Path, name: str, config: RunConfig, fold: 
     """Everything that must be there before a run may begin; raises `InputError` if it is not."""
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
+    planned = folder.read_plan(config.plan.configuration)
     cases = folder.read_fold(fold)
     if not cases.validation and (config.training.patience is not None or config.training.bundle == "best"):
         raise ConfigError(
             f"--fold {fold}: holds no case out, so no epoch is the best; leave out training.patience and "
             "training.bundle=best, or name a fold"
         )
-    planned = folder.read_plan(config.plan.configuration)
     plan = config.adapt(planned)
     return Job(
         config=config,

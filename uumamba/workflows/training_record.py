@@ -1,6 +1,5 @@
 """The record of a training: what is trained, with what, on what; and whether a resumed run is still the same one."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run
+from uumamba.evaluation.settings_diff import nested_differences
 from uumamba.inference.bundle import Bundle
 from uumamba.scan import resolve_backend
 from uumamba.training.fitted_run import FittedRun
@@ -79,7 +79,7 @@ def require_same_run(job: Job, bundle: Bundle | None) -> dict[str, Any]:
     With a `bundle` it must have started from this one. Gives what the record keeps of the sessions before.
     """
     before, now = read_json(job.directory.record), _what_must_stay(job)
-    changed = _differences(before["configuration"], now.pop("configuration"))
+    changed = [*nested_differences(before["configuration"], now.pop("configuration"), skip=_MAY_CHANGE_ON_RESUME)]
     changed += [name for name, value in now.items() if before[name] != value]
     if bundle is not None and bundle.sha256 != before.get("init", {}).get("sha256"):
         changed.append("--init")
@@ -93,17 +93,3 @@ def require_same_run(job: Job, bundle: Bundle | None) -> dict[str, Any]:
     session = {key: before[key] for key in ("time", "device_name", "processes", "versions", "git")}
     kept = {"earlier_sessions": [*before.get("earlier_sessions", []), session]}
     return kept | ({"init": before["init"]} if "init" in before else {})
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted names of the settings that differ and may not."""
-    different = []
-    for key in dict.fromkeys((*old, *new)):
-        name, one, other = prefix + key, old.get(key), new.get(key)
-        if name in _MAY_CHANGE_ON_RESUME or one == other:
-            continue
-        if isinstance(one, dict) and isinstance(other, dict):
-            different += _differences(one, other, f"{name}.")
-        else:
-            different.append(name)
-    return different

@@ -10,6 +10,7 @@ from typing import Any
 from uumamba.core.files import write_json, write_text
 from uumamba.core.log import log
 from uumamba.core.machine import peak_memory_gb
+from uumamba.core.statistics import mean_of_known
 from uumamba.core.versions import installed_versions
 from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
 from uumamba.training.checkpoint import read_checkpoint
@@ -66,10 +67,7 @@ def _validate_volumes(job: Job, training: Training) -> dict[str, float | None]:
     scores = {case: together[case] for case in job.cases.validation}
     if processes.is_first:
         write_text(job.directory.validation, _table(structures, scores))
-    means: dict[str, float | None] = {}
-    for structure in structures:
-        values = [value for row in scores.values() if (value := row[structure]) is not None]
-        means[structure] = math.fsum(values) / len(values) if values else None
+    means = {structure: mean_of_known(row[structure] for row in scores.values()) for structure in structures}
     shown = (f"{name} {'none' if value is None else format(value, '.4f')}" for name, value in means.items())
     log.info("mean Dice of %d whole validation volumes: %s", len(scores), ", ".join(shown))
     return means
