@@ -14,7 +14,8 @@ from uumamba.core.log import log
 from uumamba.core.machine import available_cores
 from uumamba.core.seeding import derive_generator
 from uumamba.data.augment import Augmentation
-from uumamba.data.patches import Box, cut_patch, downsample_labels, draw_lower, draw_voxel
+from uumamba.data.patches import Box, cut_patch, downsample_labels, draw_lower, draw_voxel, target_strides
+from uumamba.data.plan import Plan
 from uumamba.data.sampler import PatchBatchSampler, SampleKey
 from uumamba.data.store import PreprocessedStore
 
@@ -102,6 +103,35 @@ class PatchDataset(Dataset[PatchSample]):
         if self._masked_channels:
             image[self._masked_channels] = image[self._masked_channels].masked_fill(labels < 0, 0.0)
         return {"image": image, "target": downsample_labels(labels.clamp(min=0), self._strides), "case": case}
+
+
+def patches_of(
+    store: PreprocessedStore,
+    plan: Plan,
+    cases: Sequence[str],
+    *,
+    deep_supervision: bool,
+    seed: int,
+    stream: str = "training",
+    augmentation: Augmentation | None = None,
+) -> PatchDataset:
+    """Patches as a plan's network takes them, with a target for every level that `level_strides` names."""
+    return PatchDataset(
+        store,
+        cases,
+        patch_size=plan.patch_size,
+        target_strides=level_strides(plan, deep_supervision=deep_supervision),
+        seed=seed,
+        augmentation=augmentation,
+        stream=stream,
+        masked_channels=[number for number, each in enumerate(plan.channels) if each.mask_for_normalization],
+    )
+
+
+def level_strides(plan: Plan, *, deep_supervision: bool) -> tuple[tuple[int, ...], ...]:
+    """The strides of each level that the loss compares: all with deep supervision, else full resolution alone."""
+    strides = target_strides(plan.topology.strides)
+    return strides if deep_supervision else strides[:1]
 
 
 class PatchLoader(DataLoader[PatchSample]):

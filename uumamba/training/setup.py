@@ -14,7 +14,7 @@ from uumamba.optim.step import Precision, Step
 from uumamba.training.state import Training
 
 
-class _NetworkWithLoss(nn.Module):
+class NetworkWithLoss(nn.Module):
     """Both in one module, so that one reduction brings all gradients together, those of the loss's own weights too."""
 
     def __init__(self, network: nn.Module, loss: SegmentationLoss) -> None:
@@ -27,6 +27,13 @@ class _NetworkWithLoss(nn.Module):
         logits = self.network(image)
         value: LossValue = self.loss(logits if isinstance(logits, list) else [logits], target)
         return value
+
+
+def loss_of(joined: nn.Module, batch: PatchBatch, device: torch.device) -> LossValue:
+    """What a `NetworkWithLoss`, wrapped or not, gives for a batch that is brought to its device."""
+    target = [level.to(device, non_blocking=True) for level in batch["target"]]
+    value: LossValue = joined(batch["image"].to(device, non_blocking=True), target)
+    return value
 
 
 def set_up(
@@ -49,12 +56,10 @@ def set_up(
     device = fabric.device
     network, loss = network.to(device), loss.to(device)
     optimizer = build_optimizer(network, loss)
-    wrapped = fabric.setup_module(_NetworkWithLoss(network, loss))
+    wrapped = fabric.setup_module(NetworkWithLoss(network, loss))
 
     def task(_: nn.Module, batch: PatchBatch) -> LossValue:
-        target = [level.to(device, non_blocking=True) for level in batch["target"]]
-        value: LossValue = wrapped(batch["image"].to(device, non_blocking=True), target)
-        return value
+        return loss_of(wrapped, batch, device)
 
     @contextmanager
     def unsynchronised(_: nn.Module) -> Iterator[None]:

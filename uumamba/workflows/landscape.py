@@ -20,11 +20,10 @@ from uumamba.core.log import log
 from uumamba.core.machine import describe_run
 from uumamba.core.progress import progress_bar, track
 from uumamba.core.seeding import derive_seed
-from uumamba.data.loader import PatchBatch, PatchDataset, build_loader
-from uumamba.data.patches import target_strides
+from uumamba.data.loader import PatchBatch, build_loader, level_strides, patches_of
 from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.bundle import Bundle, build_network, read_bundle
-from uumamba.losses.segmentation import LossValue, SegmentationLoss
+from uumamba.losses.segmentation import SegmentationLoss
 from uumamba.optim.sharpness import (
     ascent_sharpness,
     default_step,
@@ -38,6 +37,7 @@ from uumamba.reporting.landscape import landscape_figure
 from uumamba.reporting.style import save_figure
 from uumamba.scan import resolve_backend
 from uumamba.training.run_directory import RunDirectory
+from uumamba.training.setup import NetworkWithLoss, loss_of
 
 # One seed for every run, whatever its own: the same patches, random vectors and directions, so that runs compare.
 _SEED = 0
@@ -62,14 +62,8 @@ class _Subject:
     @property
     def surface(self) -> LossSurface:
         """The loss over the network's weights, in float32."""
-
-        def task(model: nn.Module, batch: PatchBatch) -> LossValue:
-            logits = model(batch["image"].to(self.device))
-            levels = logits if isinstance(logits, list) else [logits]
-            value: LossValue = self.loss(levels, [target.to(self.device) for target in batch["target"]])
-            return value
-
-        return surface_of(self.network, task, self.patches)
+        joined = NetworkWithLoss(self.network, self.loss)
+        return surface_of(self.network, lambda _, batch: loss_of(joined, batch, self.device), self.patches)
 
 
 def landscape(
@@ -125,16 +119,14 @@ def _read(run: Path, batches: int, device_name: str | None) -> _Subject:
     if hardware.threads is not None:
         torch.set_num_threads(hardware.threads)
     torch.use_deterministic_algorithms(config.deterministic and device.type == "cpu")
-    strides = target_strides(plan.topology.strides)
-    strides = strides if config.training.deep_supervision else strides[:1]
-    patches = PatchDataset(
+    deep_supervision = config.training.deep_supervision
+    patches = patches_of(
         cases,
+        plan,
         bundle.description.training.cases,
-        patch_size=plan.patch_size,
-        target_strides=strides,
+        deep_supervision=deep_supervision,
         seed=_SEED,
         stream=_STREAM,
-        masked_channels=[number for number, each in enumerate(plan.channels) if each.mask_for_normalization],
     )
     loader = build_loader(
         patches,
@@ -145,7 +137,8 @@ def _read(run: Path, batches: int, device_name: str | None) -> _Subject:
     network = build_network(
         bundle, scan_backend=hardware.scan_backend, checkpoint_stages=hardware.checkpoint_stages
     ).train()
-    loss = config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=len(strides))
+    levels = len(level_strides(plan, deep_supervision=deep_supervision))
+    loss = config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=levels)
     return _Subject(config, bundle, network.to(device), loss.to(device), list(loader.epoch(0)), device)
 
 

@@ -12,8 +12,7 @@ from uumamba.core.processes import BatchSum, Processes
 from uumamba.core.seeding import derive_seed
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.table import find_dataset
-from uumamba.data.loader import PatchDataset, build_loader
-from uumamba.data.patches import target_strides
+from uumamba.data.loader import build_loader, level_strides, patches_of
 from uumamba.data.plan import Plan
 from uumamba.data.splits import Fold
 from uumamba.data.store import PreprocessedStore
@@ -99,12 +98,11 @@ def build_training(job: Job, fabric: Fabric) -> Training:
         checkpoint_stages=config.hardware.checkpoint_stages,
     )
     batch_sum = BatchSum(job.processes)
+    levels = len(level_strides(plan, deep_supervision=config.training.deep_supervision))
     return set_up(
         fabric,
         network,
-        config.loss.build(
-            labels=plan.labels, batch_dice=plan.batch_dice, levels=len(_target_strides(job)), batch_total=batch_sum
-        ),
+        config.loss.build(labels=plan.labels, batch_dice=plan.batch_dice, levels=levels, batch_total=batch_sum),
         config.optimizer.build,
         batch_sum=batch_sum,
         precision=config.hardware.resolve_precision(job.device),
@@ -136,10 +134,12 @@ def build_data(job: Job) -> TrainingData:
     """This process's share of the patches to train on and to validate with."""
     config, processes = job.config, job.processes
     mirror_axes = job.plan.patch_axes(job.dataset.mirrored_axes)
-    training = _patches(
-        job,
+    training = patches_of(
+        job.store,
+        job.plan,
         job.cases.training,
-        target_strides=_target_strides(job),
+        deep_supervision=config.training.deep_supervision,
+        seed=config.seed,
         augmentation=config.augmentation.build(patch_size=job.plan.patch_size, mirror_axes=mirror_axes),
     )
     shared: dict[str, Any] = {
@@ -157,23 +157,8 @@ def build_data(job: Job) -> TrainingData:
     )
     if not job.cases.validation:
         return TrainingData(training_batches, None, job.plan.labels)
-    validation = _patches(job, job.cases.validation, target_strides=_target_strides(job)[:1], stream="validation")
+    validation = patches_of(
+        job.store, job.plan, job.cases.validation, deep_supervision=False, seed=config.seed, stream="validation"
+    )
     validation_batches = build_loader(validation, iterations=config.training.validation_iterations, **shared)
     return TrainingData(training_batches, validation_batches, job.plan.labels)
-
-
-def _patches(job: Job, cases: tuple[str, ...], **options: Any) -> PatchDataset:
-    masked = [number for number, channel in enumerate(job.plan.channels) if channel.mask_for_normalization]
-    return PatchDataset(
-        job.store,
-        cases,
-        patch_size=job.plan.patch_size,
-        seed=job.config.seed,
-        masked_channels=masked,
-        **options,
-    )
-
-
-def _target_strides(job: Job) -> tuple[tuple[int, ...], ...]:
-    strides = target_strides(job.plan.topology.strides)
-    return strides if job.config.training.deep_supervision else strides[:1]
