@@ -104,16 +104,16 @@ def test_a_network_has_its_own_blocks_unless_others_are_asked_for() -> None:
     [
         (
             "network.name=unet",
-            "--set: network: Input tag 'unet'.*'umamba', 'no_mamba', 'nnunet_plain', 'nnunet_resenc_m'",
+            "--set: network.name: must be one of 'umamba', 'no_mamba', 'nnunet_plain', 'nnunet_resenc_m', got 'unet'",
         ),
         ("training.epoch=3", "--set: training.epoch: no such setting, got 3; the nearest setting is training.epochs"),
         ("training.epochs=many", "--set: training.epochs: Input should be a valid integer.*got 'many'"),
         ("training.epochs=0", "--set: training.epochs: Input should be greater than 0, got 0"),
-        ("rule.name=best", "--set: rule: Input tag 'best'"),
+        ("rule.name=best", "--set: rule.name: must be one of 'plain', 'sharpness_aware', got 'best'"),
         ("rule.roh=1", "--set: rule.roh: no such setting, got 1; the nearest setting is rule.rho"),
         (
             "schedule.warm_up=0.1",
-            "--set: schedule.warm_up: no such setting, got 0.1; another variant has it, so choose schedule.name first",
+            "--set: schedule.warm_up: no such setting, got 0.1; only another schedule.name has it: choose that one first",
         ),
         ("deterministic=no", "--set: deterministic"),
         ("epochs", "--set epochs: must be key=value"),

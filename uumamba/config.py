@@ -167,6 +167,9 @@ def _explain(detail: ErrorDetails, path: Path | None, sources: Mapping[str, str]
         return f"{source}: {detail['msg'].removeprefix('Value error, ')}"
     unknown = detail["type"] == "extra_forbidden"
     message = "no such setting" if unknown else detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "union_tag_invalid":
+        tag = detail["ctx"]["tag"]
+        return f"{source}: {key}.name: must be one of {detail['ctx']['expected_tags']}, got {tag!r}"
     way_out = _nearest(key) if unknown else ""
     return f"{source}: {key}: {message}, got {detail['input']!r}{way_out}"
 
@@ -175,7 +178,7 @@ def _nearest(key: str) -> str:
     """Where to look instead of a key that is not there: at its own branch if only another variant has it."""
     if key in setting_keys():
         branch = key.rpartition(".")[0]
-        return f"; another variant has it, so choose {branch}.name first"
+        return f"; only another {branch}.name has it: choose that one first, or leave it out"
     return f"; the nearest setting is {difflib.get_close_matches(key, setting_keys(), n=1, cutoff=0.0)[0]}"
 
 
