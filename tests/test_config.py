@@ -113,7 +113,7 @@ def test_a_network_has_its_own_blocks_unless_others_are_asked_for() -> None:
         ("rule.roh=1", "--set: rule.roh: no such setting, got 1; the nearest setting is rule.rho"),
         (
             "schedule.warm_up=0.1",
-            "--set: schedule.warm_up: no such setting, got 0.1; only another schedule.name has it: choose that one first",
+            "--set: schedule.warm_up: no such setting, got 0.1; only another schedule.name has it",
         ),
         ("deterministic=no", "--set: deterministic"),
         ("epochs", "--set epochs: must be key=value"),
