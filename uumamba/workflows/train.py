@@ -47,6 +47,9 @@ class Start:
     init: Path | None = None
 
 
+ANEW = Start()
+
+
 @dataclass(frozen=True)
 class _Session:
     """What all folds that one command trains share; `fitted` is what the one before found out of the machine."""
