@@ -79,7 +79,7 @@ def train(
     config: RunConfig,
     *,
     folds: Sequence[str] = ("0",),
-    start: Start = Start(),
+    start: Start = ANEW,
 ) -> list[RunDirectory]:
     """Train and validate folds one after the other; each run's folder then holds its bundle. Summarises several.
 
