@@ -1,7 +1,7 @@
 import json
 import logging
-import multiprocessing
 import math
+import multiprocessing
 from collections.abc import Iterator
 
 import pytest
