@@ -26,6 +26,7 @@ from uumamba.optim.schedules import CosineSettings, PolySettings
 from uumamba.optim.sharpness_aware import SharpnessAwareSettings
 from uumamba.optim.step import Loss, Objective
 from uumamba.optim.weight_average import WeightAverage
+from uumamba.training import safekeeping
 from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.cluster import connected
 from uumamba.training.hardware import Precision
@@ -197,6 +198,28 @@ def raise_at_call(number: int, objective: Objective) -> Objective:
     return wrapped
 
 
+def test_a_best_epoch_whose_checkpoint_was_not_written_gets_it_on_resuming(
+    store: PreprocessedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full after the last checkpoint: that epoch is not lost, and neither is the best."""
+    written = safekeeping.write_checkpoint
+
+    def full(path: Path, state: dict[str, Any]) -> None:
+        if path.name.startswith("best"):
+            raise Stopped
+        written(path, state)
+
+    monkeypatch.setattr(safekeeping, "write_checkpoint", full)
+    with pytest.raises(Stopped):
+        run(build(), store, tmp_path, PlainSettings())
+    monkeypatch.undo()
+    again = build()
+    resume(again, RunDirectory(tmp_path))
+    assert again.is_at_best
+    Safekeeping(again, RunDirectory(tmp_path), Interruption(), minutes=30).save(best=again.is_at_best)
+    assert read_checkpoint(tmp_path / "best.safetensors")["epoch"] == again.epoch == 1
+
+
 def test_patience_ends_a_run_that_no_longer_gets_better(
     store: PreprocessedStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,7 +228,7 @@ def test_patience_ends_a_run_that_no_longer_gets_better(
     with caplog.at_level("INFO", logger="uumamba"):
         run(training, store, tmp_path, PlainSettings(), settings=settings)
     assert training.epoch == training.best_epoch + 2 < 50
-    assert f"stopped early: no better smoothed Dice than epoch {training.best_epoch}'s in 2 epochs" in caplog.text
+    assert f"the best smoothed Dice is epoch {training.best_epoch}'s" in caplog.text
 
 
 def test_losses_that_are_never_finite_name_the_last_good_checkpoint(store: PreprocessedStore, tmp_path: Path) -> None:

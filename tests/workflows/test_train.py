@@ -181,13 +181,14 @@ def test_a_resume_that_would_be_another_run_is_refused(
     assert program.train(my_trained, "--resume", overrides=overrides) == 2
     error = capsys.readouterr().err
     assert f"uumamba: {mine}: cannot be resumed, as {named}" in error
-    assert f"resume with --config {mine / 'config.yaml'} --name acdc, or begin anew with --overwrite" in error
+    where = f"--work {my_trained} --name acdc --fold 0"
+    assert f"resume with --config {mine / 'config.yaml'} {where}, or begin anew with --overwrite" in error
     assert contents(mine) == before
 
 
 def test_the_advice_of_a_refused_resume_works(my_trained: Path, run: Path) -> None:
     mine = program.run_folder(my_trained)
-    arguments = ("--work", my_trained, "--config", mine / "config.yaml", "--name", "acdc", "--resume")
+    arguments = ("--work", my_trained, "--config", mine / "config.yaml", "--name", "acdc", "--fold", "0", "--resume")
     assert program.uumamba("train", "--dataset", "acdc", *arguments) == 0
     assert same_weights(read_bundle(mine), read_bundle(run))
 

@@ -39,9 +39,10 @@ def test_the_same_command_goes_on_with_a_run_that_began_from_a_bundle(
     assert program.train(my_trained, *mine) == 0
     other = program.run_folder(my_trained, "tuned")
     assert program.train(my_trained, *mine, "--resume") == 0
-    for begun, name in ((other, "tuned"), (run, "acdc")):
+    for began, name in ((run / "model.safetensors", "tuned"), ("no bundle", "acdc")):
         assert program.train(my_trained, "--init", str(other), "--name", name, "--resume") == 2
-        assert f"{begun.name}: cannot be resumed, as --init changed" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert f"cannot be resumed, as it began from {began}, not from {other / 'model.safetensors'}" in error
 
 
 def test_a_bundle_that_is_not_there_deletes_no_run(my_trained: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_whole_process_group_that_is_told_to_stop_ends_with_75(my_work: Path) 
     assert error.rstrip().endswith("go on with --resume")
     log = (mine / "log.txt").read_text()
     assert log.count("SIGTERM: the run stops after this step") == 1
-    assert f"--resume goes on from {mine / 'last.safetensors'}" in log
+    assert f"steps; the last checkpoint is {mine / 'last.safetensors'}" in log
 
 
 @pytest.mark.slow
@@ -128,4 +128,4 @@ def test_a_second_ctrl_c_says_what_is_left(my_work: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(training_result, "validate_volumes", interrupt)
     assert program.train(my_work) == 130
     mine = program.run_folder(my_work)
-    assert f"stopped at once; --resume goes on from {mine / 'last.safetensors'}" in (mine / "log.txt").read_text()
+    assert f"stopped at once; the last checkpoint is {mine / 'last.safetensors'}" in (mine / "log.txt").read_text()

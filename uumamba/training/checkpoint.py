@@ -29,9 +29,9 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
             save_file(tensors, temporary, metadata={"format": _FORMAT, "skeleton": skeleton})
             _verify(temporary, tensors, skeleton)
         except (SafetensorError, OSError) as error:
-            kept = "the one before is kept" if path.exists() else "there is none yet"
+            kept = ", the one before is kept" if path.exists() else ""
             raise UumambaError(
-                f"{path}: the checkpoint could not be written ({error}), {kept}; make room on the disk and go on with "
+                f"{path}: the checkpoint could not be written ({error}){kept}; make room on the disk and go on with "
                 "--resume"
             ) from None
 

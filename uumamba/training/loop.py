@@ -103,7 +103,9 @@ def _is_finished(training: Training, settings: TrainingSettings) -> bool:
     waited = training.epoch - training.best_epoch
     is_early = settings.patience is not None and training.best is not None and waited >= settings.patience
     if is_early:
-        log.info("stopped early: no better smoothed Dice than epoch %d's in %d epochs", training.best_epoch, waited)
+        log.info(
+            "stopped early after epoch %d: the best smoothed Dice is epoch %d's", training.epoch, training.best_epoch
+        )
     return is_early
 
 

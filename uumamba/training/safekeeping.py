@@ -46,19 +46,19 @@ class Safekeeping:
         return self._asked(self._interruption.requested)[0]
 
     def save(self, *, best: bool = False) -> None:
-        """Write the last checkpoint and the history, and first, if it is the best epoch so far, that checkpoint.
+        """Write the last checkpoint and the history, then, if it is the best epoch so far, that checkpoint.
 
-        Raises `UumambaError` instead if the weights are not finite: the checkpoint before stays.
+        A run that dies in between writes the best when it is resumed (`Training.is_at_best`). Raises `UumambaError`
+        instead if the weights are not finite: the checkpoint before stays.
         """
         self._require_finite()
         state = self._training.state_dict()
         if self._training.processes.is_first:
-            # The best goes first: a run that is killed in between then resumes from before it, and finds it again.
-            if best:
-                write_checkpoint(self._directory.best, state)
             write_checkpoint(self._directory.last, state)
             if self._training.history:
                 write_history(self._directory.history, self._training.history)
+            if best:
+                write_checkpoint(self._directory.best, state)
         self._saved = time.monotonic()
 
     def _asked(self, *wishes: bool) -> list[bool]:

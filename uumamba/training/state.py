@@ -76,6 +76,11 @@ class Training:
         return next(self.network.parameters()).device
 
     @property
+    def is_at_best(self) -> bool:
+        """Whether it stands at the end of its best epoch."""
+        return 0 < self.best_epoch == self.epoch and self.under_way.steps == 0
+
+    @property
     def place(self) -> str:
         """How far it is, in words."""
         steps = f" and {self.under_way.steps} steps" if self.under_way.steps else ""

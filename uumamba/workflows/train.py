@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from uumamba.config import RunConfig, dump_config
-from uumamba.core.errors import InputError, Interrupted
+from uumamba.core.errors import InputError, Interrupted, UumambaError
 from uumamba.core.files import write_json, write_text
 from uumamba.core.log import log, log_to, silent
 from uumamba.core.processes import find_processes
@@ -161,13 +161,13 @@ def _train(job: Job, session: _Session, record: dict[str, Any], *, resumes: bool
         if job.processes.is_first:
             write_text(job.directory.config, dump_config(job.config))
             write_json(job.directory.record, record)
-        if resumes:
-            resume(training, job.directory)
         try:
+            if resumes:
+                resume(training, job.directory)
             _run(job, training, session.interruption)
             finish(job, training, record)
-        except (Interrupted, KeyboardInterrupt) as error:
-            log.info("%s; --resume goes on from %s", str(error) or "stopped at once", job.directory.last)
+        except (UumambaError, KeyboardInterrupt) as error:
+            log.info("%s; the last checkpoint is %s", str(error) or "stopped at once", job.directory.last)
             raise
 
 
@@ -176,7 +176,7 @@ def _run(job: Job, training: Training, interruption: Interruption) -> None:
     safekeeping = Safekeeping(training, job.directory, interruption, minutes=minutes)
     with interruption.deferred(), watch(job, training) as after_epoch:
         # From its first step on the run can be resumed.
-        safekeeping.save()
+        safekeeping.save(best=training.is_at_best)
         fit(training, build_recipe(job.config), build_data(job), safekeeping, on_epoch=after_epoch)
         if training.epoch < job.config.training.epochs and job.processes.is_first:
             after_epoch.draw_curves(training.history)  # stopped early, so the last epoch was not known to be it

@@ -54,18 +54,23 @@ def _scan_backend(job: Job) -> str:
     return resolve_backend(job.config.hardware.scan_backend, device=job.device)
 
 
+def _network(job: Job) -> str:
+    settings = job.config.network.model_dump(mode="json")
+    return " ".join(str(settings.pop(key)) for key in list(settings))
+
+
 def log_description(job: Job, record: dict[str, Any]) -> None:
     """Say what is about to be trained, and with what."""
     plan, count = job.plan, job.processes.count
     patch = "x".join(map(str, plan.patch_size))
-    network = f"{record['parameters'] / 1e6:.2f} M parameters, patch {patch}, batch {plan.batch_size}"
+    network = f"{_network(job)}, {record['parameters'] / 1e6:.2f} M parameters, patch {patch}, batch {plan.batch_size}"
     log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
     machine = (
         f"scan {record['scan_backend']}, precision {record['precision']}, {job.device}, {record['threads']} threads"
     )
     together = f", {count} processes by {job.processes.launcher}" if count > 1 else ""
     log.info("%s%s, seed %d%s", machine, together, job.config.seed, ", deterministic" * job.config.deterministic)
-    if "init" in record:
+    if "init" in record and "earlier_sessions" not in record:
         log.info("starting from %s", record["init"]["bundle"])
         for sentence in record["init"]["differences"]:
             log.info("  %s", sentence)
@@ -82,13 +87,17 @@ def require_same_run(job: Job, bundle: Bundle | None) -> dict[str, Any]:
     changed = [*nested_differences(before["configuration"], now.pop("configuration"), skip=_MAY_CHANGE_ON_RESUME)]
     changed += [name for name, value in now.items() if before[name] != value]
     if bundle is not None and bundle.sha256 != before.get("init", {}).get("sha256"):
-        changed.append("--init")
+        began = before.get("init", {}).get("bundle", "no bundle")
+        raise InputError(
+            f"{job.directory.path}: cannot be resumed, as it began from {began}, not from {bundle.path}; leave --init "
+            "out"
+        )
     if changed:
+        where = f"--work {job.folder.path.parent} --name {job.directory.path.parent.name} --fold {job.fold}"
         precision = f" --set hardware.precision={before['precision']}" if "precision" in changed else ""
         raise InputError(
             f"{job.directory.path}: cannot be resumed, as {', '.join(changed)} changed since it began; "
-            f"resume with --config {job.directory.config} --name {job.directory.path.parent.name}{precision}, or begin "
-            "anew with --overwrite"
+            f"resume with --config {job.directory.config} {where}{precision}, or begin anew with --overwrite"
         )
     session = {key: before[key] for key in ("time", "device_name", "processes", "versions", "git")}
     kept = {"earlier_sessions": [*before.get("earlier_sessions", []), session]}
