@@ -37,7 +37,7 @@ def test_a_run_that_fits_is_bitwise_the_run_without_fitting(my_work: Path, run: 
     assert fitted.given_up == ()
     assert fitted.choice.plan.model_dump(mode="json") == record["plan"]
     assert fitted.seconds_per_batch_drawn is not None
-    assert "the whole training takes" in (mine / "log.txt").read_text()
+    assert "the training takes" in (mine / "log.txt").read_text()
     assert read_json(run / "run.json")["fitted"] is None
 
 

@@ -53,7 +53,8 @@ class FittedRun(Settings):
         given_up = [f"given up for memory: {each}" for each in self.given_up]
         # Small steps take more time per voxel than large ones.
         most = "" if self.measured else "at most "
-        return step, *given_up, f"the whole training takes {most}{about(self.seconds_expected)} on this machine"
+        time_needed = f"the training takes {most}{about(self.seconds_expected)} on this machine"
+        return step, *given_up, f"{time_needed}; whole volumes are validated after it"
 
 
 def fit_run(
