@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import program
+from tests.fakes.folders import contents
 from uumamba.inference.bundle import read_bundle
 from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.history import read_history
@@ -119,6 +120,16 @@ def test_before_the_first_step_there_is_nothing_to_go_on_with(
     assert program.train(my_work) == 75
     assert "stopped by SIGUSR1; nothing is trained yet: start it again" in capsys.readouterr().err
     assert program.train(my_work) == 0
+
+
+def test_a_run_that_was_to_be_replaced_is_not_taken_for_the_one_that_never_began(
+    my_trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(program.run_folder(my_trained))
+    monkeypatch.setattr(train, "build_training", signal_once(train.build_training))
+    assert program.train(my_trained, "--overwrite", overrides=("seed=1",)) == 75
+    assert "stopped by SIGUSR1; nothing is trained yet: start it again" in capsys.readouterr().err
+    assert contents(program.run_folder(my_trained)) == before
 
 
 def test_a_second_ctrl_c_says_what_is_left(my_work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from uumamba.core.errors import NotFiniteError, UumambaError
 from uumamba.core.random_state import RandomState
 from uumamba.optim.loss_scale import LossScale
+from uumamba.optim.restored import copy_all, restored
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Gradients = dict[nn.Parameter, Tensor]
@@ -54,11 +55,6 @@ class StepOutcome:
 
 def _synchronised(_: nn.Module) -> AbstractContextManager[None]:
     return nullcontext()
-
-
-def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
-    if targets:
-        torch._foreach_copy_(targets, sources)
 
 
 class Step:
@@ -134,7 +130,7 @@ class Step:
         try:
             outcome = self._apply(self._average(rule, micro_batches))
             if outcome.skipped:
-                _copy(base, buffers)
+                copy_all(base, buffers)
                 self._count_skip(outcome)
             return outcome
         finally:
@@ -172,13 +168,10 @@ class Step:
         Storage is never rebound, so views stay views. With the buffers, running statistics see only the base point.
         """
         kept = [*(parameter.detach() for parameter in offsets), *self.model.buffers()]
-        base = [tensor.clone() for tensor in kept]
-        try:
+        with restored(kept):
             if offsets:
                 torch._foreach_add_(kept[: len(offsets)], list(offsets.values()))
             yield
-        finally:
-            _copy(base, kept)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs besides model, optimizer and random states: plain numbers."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from uumamba.core.errors import UumambaError
 from uumamba.core.random_state import RandomState
+from uumamba.optim.restored import restored
 from uumamba.optim.step import Objective
 
 
@@ -59,13 +60,10 @@ class LossSurface:
         """
         parts = torch.split(offset.to(self.weights[0].device), [weight.numel() for weight in self.weights])
         kept = [weight.detach() for weight in self.weights]
-        base = [weight.clone() for weight in kept]
-        try:
+        with restored(kept):
             for weight, part in zip(kept, parts, strict=True):
                 weight.add_(part.view_as(weight))
             yield
-        finally:
-            torch._foreach_copy_(kept, base)
 
 
 def surface_of(model: nn.Module, objective: Objective, batches: Sequence[Any]) -> LossSurface:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from uumamba.core.errors import UumambaError
+from uumamba.optim.restored import copy_all, restored
 
 
 class WeightAverage:
@@ -33,7 +34,7 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         weights = [parameter.detach() for parameter in self._model.parameters()]
         torch._foreach_lerp_(list(self._weights.values()), weights, 1 - decay)
-        _copy(list(self._model.buffers()), list(self._buffers.values()))
+        copy_all(list(self._model.buffers()), list(self._buffers.values()))
         self.updates += 1
 
     @contextmanager
@@ -43,12 +44,9 @@ class WeightAverage:
         Storage is never rebound, so views stay views. Do not train or `update` inside.
         """
         live = [*(parameter.detach() for parameter in self._model.parameters()), *self._model.buffers()]
-        trained = [tensor.clone() for tensor in live]
-        try:
-            _copy([*self._weights.values(), *self._buffers.values()], live)
+        with restored(live):
+            copy_all([*self._weights.values(), *self._buffers.values()], live)
             yield
-        finally:
-            _copy(trained, live)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: the number of updates and the averaged tensors by name, not copied."""
@@ -69,14 +67,9 @@ class WeightAverage:
                 "build the model as the run began"
             )
         for own, other in pairs:
-            _copy([other[name] for name in own], list(own.values()))
+            copy_all([other[name] for name in own], list(own.values()))
         self.updates = state["updates"]
 
 
 def _shape(tensor: Tensor | None) -> torch.Size | None:
     return None if tensor is None else tensor.shape
-
-
-def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
-    if targets:
-        torch._foreach_copy_(targets, sources)

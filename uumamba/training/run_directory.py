@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.core.processes import Processes
+from uumamba.evaluation.result import VALIDATION
 from uumamba.inference.bundle import BUNDLE_NAME
 
 
@@ -39,7 +40,7 @@ class RunDirectory:
         self.tensorboard = path / "tensorboard"
         self.last = path / "last.safetensors"
         self.best = path / "best.safetensors"
-        self.validation = path / "validation.csv"
+        self.validation = path / VALIDATION
         self.bundle = path / BUNDLE_NAME
 
     def check(self, *, resume: bool, overwrite: bool) -> None:

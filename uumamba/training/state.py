@@ -1,6 +1,5 @@
 """What changes while a run goes on, and therefore what a checkpoint holds."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -36,12 +35,9 @@ class EpochState:
         if outcome.skipped:
             self.skipped += 1
             return
-        sums = defaultdict(float, self.sums)
-        sums["loss_training"] += outcome.loss
-        sums["gradient_norm"] += outcome.gradient_norm
-        for name, value in outcome.terms.items():
-            sums[f"term_{name}"] += value
-        self.sums = dict(sums)
+        terms = {f"term_{name}": value for name, value in outcome.terms.items()}
+        for name, value in {"loss_training": outcome.loss, "gradient_norm": outcome.gradient_norm, **terms}.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
 
     def row(self) -> dict[str, float]:
         """Means over the steps that were not skipped, the number of those that were, and the seconds of a step."""

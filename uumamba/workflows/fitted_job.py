@@ -44,16 +44,11 @@ def fit_job(job: Job, fabric: Fabric) -> tuple[Job, FittedRun | None]:
         training=config.training,
         hardware=config.hardware,
         rule=config.rule.build(),
-        build=lambda choice: build_training(_with(job, choice), fabric).step,
+        build=lambda choice: build_training(with_choice(job, choice), fabric).step,
         replan=replan,
-        draw=lambda choice: build_data(_alone(_with(job, choice))).training.epoch(0),
+        draw=lambda choice: build_data(_alone(with_choice(job, choice))).training.epoch(0),
     )
-    return with_choice(job, fitted), fitted
-
-
-def with_choice(job: Job, fitted: FittedRun) -> Job:
-    """The job as large as a run of the same settings was made before."""
-    return _with(job, fitted.choice)
+    return with_choice(job, fitted.choice), fitted
 
 
 def refit_job(job: Job) -> tuple[Job, FittedRun | None]:
@@ -66,7 +61,7 @@ def refit_job(job: Job) -> tuple[Job, FittedRun | None]:
     is_same = any(
         asked.plan == known.plan and asked.accumulate == known.accumulate for known in (fitted.asked, fitted.choice)
     )
-    return (_with(job, fitted.choice) if is_same else job), fitted
+    return (with_choice(job, fitted.choice) if is_same else job), fitted
 
 
 def _asked(job: Job) -> Choice:
@@ -78,7 +73,7 @@ def _asked(job: Job) -> Choice:
     )
 
 
-def _with(job: Job, choice: Choice) -> Job:
+def with_choice(job: Job, choice: Choice) -> Job:
     """The job with a choice in its plan and in its configuration, so that this configuration alone repeats it."""
     if choice == _asked(job):
         return job

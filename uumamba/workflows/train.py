@@ -119,17 +119,22 @@ def _summarise(jobs: Sequence[Job]) -> None:
 
 def _train_fold(job: Job, session: _Session, *, resumes: bool) -> FittedRun | None:
     """Train one fold, or what it lacks; gives what was found out of the machine."""
-    directory, start = job.directory, session.start
+    directory, has_begun = job.directory, resumes
     try:
-        with directory.locked(job.processes, resume=resumes, overwrite=start.overwrite):
+        with directory.locked(job.processes, resume=resumes, overwrite=session.start.overwrite):
             job, fitted = _fit(job, session, resumes=resumes)
             kept = require_same_run(job, session.bundle) if resumes else {}
             if resumes and session.is_one_of_many and directory.is_finished:
                 log.info("finished already: %s", directory.path)
             else:
-                _train(job, replace(session, fitted=fitted), kept, resumes=resumes)
+                session = replace(session, fitted=fitted)
+                training, record = _prepare(job, session, kept, resumes=resumes)
+                has_begun = True
+                _train(job, training, record, session, resumes=resumes)
     except Interrupted as error:
-        advice = "go on with --resume" if directory.last.is_file() else "nothing is trained yet: start it again"
+        # Before it has begun, a checkpoint that is there is that of the run to be replaced.
+        is_kept = has_begun and directory.last.is_file()
+        advice = "go on with --resume" if is_kept else "nothing is trained yet: start it again"
         raise Interrupted(f"{directory.path}: {error}; {advice}") from None
     return fitted
 
@@ -140,15 +145,19 @@ def _fit(job: Job, session: _Session, *, resumes: bool) -> tuple[Job, FittedRun 
         return refit_job(job)
     if session.fitted is None:
         return fit_job(job, session.fabric)
-    return with_choice(job, session.fitted), session.fitted
+    return with_choice(job, session.fitted.choice), session.fitted
 
 
-def _train(job: Job, session: _Session, record: dict[str, Any], *, resumes: bool) -> None:
+def _prepare(job: Job, session: _Session, kept: dict[str, Any], *, resumes: bool) -> tuple[Training, dict[str, Any]]:
+    """The training as it begins and its record, with what is `kept` of the record before; nothing is written."""
     training = build_training(job, session.fabric)
     if session.bundle is not None and not resumes:
-        record |= {"init": start_from_bundle(job, training, session.bundle)}
+        kept = kept | {"init": start_from_bundle(job, training, session.bundle)}
     training.average = build_average(job, training)
-    record = describe_job(job, training, session.fitted) | record
+    return training, describe_job(job, training, session.fitted) | kept
+
+
+def _train(job: Job, training: Training, record: dict[str, Any], session: _Session, *, resumes: bool) -> None:
     # Only now, when all settings and cases are known to be good, may an older run be replaced.
     job.processes.wait()
     if job.processes.is_first and not resumes:

@@ -55,8 +55,7 @@ def _scan_backend(job: Job) -> str:
 
 
 def _network(job: Job) -> str:
-    settings = job.config.network.model_dump(mode="json")
-    return " ".join(str(settings.pop(key)) for key in list(settings))
+    return " ".join(map(str, job.config.network.model_dump(mode="json").values()))
 
 
 def log_description(job: Job, record: dict[str, Any]) -> None:
