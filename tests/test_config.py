@@ -20,7 +20,7 @@ from uumamba.models.topology import plan_topology
 
 def test_every_shipped_configuration_is_good_and_says_what_it_is() -> None:
     shipped = shipped_configs()
-    assert {"acdc", "acdc-2d", "acdc-small", "demo"} <= set(shipped)
+    assert {"acdc", "acdc-2d", "acdc-3d-freqfusion", "acdc-freqfusion", "acdc-small", "demo"} <= set(shipped)
     for path in shipped.values():
         assert path.read_text(encoding="utf-8").startswith("# ")
         assert isinstance(load_config(path), RunConfig)
@@ -67,6 +67,21 @@ def test_every_network_by_one_setting(name: str, shipped: str, tmp_path: Path) -
     assert config.network.name == name
     (tmp_path / "dumped.yaml").write_text(dump_config(config))
     assert load_config(tmp_path / "dumped.yaml") == config
+
+
+@pytest.mark.parametrize(("fused", "plain"), [("acdc-freqfusion", "acdc-small"), ("acdc-3d-freqfusion", "acdc")])
+def test_the_shipped_configurations_with_freqfusion_differ_in_their_decoder_alone(fused: str, plain: str) -> None:
+    config = load_config(find_config(fused))
+    assert config.network.decoder.name == "freqfusion"
+    assert load_config(find_config(fused), ["network.decoder.name=unet"]) == load_config(find_config(plain))
+
+
+def test_another_decoder_does_not_inherit_settings() -> None:
+    with pytest.raises(ConfigError, match=r"--set: network\.decoder\.name: must be one of 'unet', 'freqfusion', got 'x'"):
+        load_config(None, ["network.decoder.name=x"])
+    message = r"network\.decoder\.stages: .*only another network.decoder.name has it"
+    with pytest.raises(ConfigError, match=message):
+        load_config(None, ["network.decoder.stages=all"])
 
 
 def test_another_network_does_not_inherit_settings() -> None:

@@ -150,6 +150,10 @@ def test_other_input_channels_are_refused(plan: Plan, make_bundle: MakeBundle) -
             "has network.mamba none (here bottleneck), network.generation v1 (here v2); take --set network.mamba=none "
             "--set network.generation=v1",
         ),
+        (
+            {"mamba": "none", "decoder": {"name": "freqfusion", "stages": [0, 1]}},
+            "its network has network.decoder.name unet (here freqfusion); take --set network.decoder.name=unet",
+        ),
     ],
 )
 def test_another_place_or_generation(settings: Any, message: str, plan: Plan, make_bundle: MakeBundle) -> None:
@@ -160,8 +164,8 @@ def test_another_place_or_generation(settings: Any, message: str, plan: Plan, ma
 def test_another_kind_of_network(plan: Plan, make_bundle: MakeBundle) -> None:
     message = (
         "its network has network.name umamba (here nnunet_plain), network.mamba none (here without it), "
-        "network.generation v1 (here without it); take --set network.name=umamba --set network.mamba=none --set "
-        "network.generation=v1"
+        "network.generation v1 (here without it), network.decoder.name unet (here without it); take --set "
+        "network.name=umamba --set network.mamba=none --set network.generation=v1 --set network.decoder.name=unet"
     )
     with pytest.raises(InputError, match=re.escape(message)):
         start(make_bundle(), plan, NnunetPlainSettings())

@@ -19,6 +19,7 @@ from uumamba.data.nnunet_plans import read_nnunet_plan
 from uumamba.imaging.files import read_label_map, write_image
 from uumamba.inference.bundle import BundleDescription, build_network, read_bundle, write_bundle
 from uumamba.inference.predictor import Predictor
+from uumamba.models.decoders.fused_upsampling import FreqFusionDecoderSettings
 from uumamba.models.mamba import Mamba
 from uumamba.models.networks import NetworkSettings
 from uumamba.models.topology import plan_topology
@@ -26,12 +27,25 @@ from uumamba.models.umamba import NoMambaSettings, UMambaSettings
 from uumamba.models.unet import UNet
 
 CLASSES = get_args(get_args(NetworkSettings)[0])
-NETWORKS = [settings() for settings in CLASSES]
+DEFAULTS = [settings() for settings in CLASSES]
+FUSED = [
+    UMambaSettings(decoder=FreqFusionDecoderSettings(stages="all")),
+    UMambaSettings(generation="v2", mamba="bottleneck", decoder=FreqFusionDecoderSettings(stages="all")),
+    NoMambaSettings(decoder=FreqFusionDecoderSettings(feature_resample=False)),
+]
+NETWORKS = [*DEFAULTS, *FUSED]
+
+
+def name_of(settings: Any) -> str:
+    """Its name, and that of its decoder if that is not the usual one."""
+    return settings.name if settings in DEFAULTS else f"{settings.name} {settings.generation} freqfusion"
+
+
 FLAT = plan_topology((32, 24), (1.0, 1.0), base_features=4, max_features=16)
 DEEP = plan_topology((6, 32, 16), (4.0, 1.0, 1.0), base_features=4, max_features=12)
 ONE_SLICE = plan_topology((1, 16, 24), (10.0, 1.0, 1.0), base_features=4, max_features=8)
 SHAPES = pytest.mark.parametrize("topology", [FLAT, DEEP, ONE_SLICE], ids=["2d", "3d", "one slice"])
-EVERY = pytest.mark.parametrize("settings", NETWORKS, ids=[settings.name for settings in NETWORKS])
+EVERY = pytest.mark.parametrize("settings", NETWORKS, ids=map(name_of, NETWORKS))
 
 
 def build(settings: Any, topology: Topology, *, seed: int = 0, **changed: Any) -> UNet:
@@ -48,7 +62,7 @@ def image_for(size: Collection[int], batch: int = 2) -> Tensor:
 
 
 def test_the_walk_finds_them_all() -> None:
-    assert [settings.name for settings in NETWORKS] == ["umamba", "no_mamba", "nnunet_plain", "nnunet_resenc_m"]
+    assert [settings.name for settings in DEFAULTS] == ["umamba", "no_mamba", "nnunet_plain", "nnunet_resenc_m"]
 
 
 @EVERY
@@ -147,8 +161,9 @@ def test_the_documented_numbers_of_parameters() -> None:
     networks = [
         UMambaSettings(mamba="bottleneck", generation="v2"),
         UMambaSettings(mamba="encoder", generation="v2"),
-        *NETWORKS,
+        *DEFAULTS,
         NoMambaSettings(generation="v2"),
+        UMambaSettings(mamba="bottleneck", generation="v2", decoder=FreqFusionDecoderSettings(stages="all")),
     ]
     for settings in networks:
         with torch.device("meta"):
@@ -206,4 +221,4 @@ def test_the_command_line_infers_with_it(settings: Any, dims: int, tmp_path: Pat
 def test_what_was_written_before_there_were_others_reads_as_before() -> None:
     before = {"name": "umamba", "mamba": "bottleneck", "generation": "v2"}
     assert TypeAdapter(NetworkSettings).validate_python(before) == UMambaSettings(mamba="bottleneck", generation="v2")
-    assert UMambaSettings(mamba="bottleneck", generation="v2").model_dump() == before
+    assert UMambaSettings(mamba="bottleneck", generation="v2").model_dump() == before | {"decoder": {"name": "unet"}}

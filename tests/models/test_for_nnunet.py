@@ -1,5 +1,6 @@
 """U-Mamba as nnU-Net builds, switches and loads it."""
 
+import json
 import pydoc
 from typing import Any
 
@@ -10,11 +11,12 @@ from pydantic import ValidationError
 
 from uumamba.core.errors import InputError
 from uumamba.core.topology import Topology
+from uumamba.models.decoders.fused_upsampling import FreqFusionDecoderSettings
 from uumamba.models.encoder import Generation
 from uumamba.models.for_nnunet import UMambaForNnunet, nnunet_architecture
-from uumamba.models.umamba import MambaPlace, UMamba
+from uumamba.models.umamba import MambaPlace, UMamba, UMambaSettings
 
-TOPOLOGY = Topology((16, 16), (4, 6, 6), ((3, 3),) * 3, ((1, 1), (2, 2), (2, 2)), (1, 1, 1), (1, 1))
+TOPOLOGY = Topology((16, 16), (4, 8, 8), ((3, 3),) * 3, ((1, 1), (2, 2), (2, 2)), (1, 1, 1), (1, 1))
 
 
 def built_by_nnunet(architecture: dict[str, Any], *, deep_supervision: bool) -> Any:
@@ -44,6 +46,18 @@ def test_the_same_network_by_the_same_names(mamba: MambaPlace, generation: Gener
     ).eval()
     architecture = nnunet_architecture(TOPOLOGY, mamba=mamba, generation=generation, every_head=every_head)
     theirs = built_by_nnunet(architecture, deep_supervision=False).eval()
+    theirs.load_state_dict(ours.state_dict())
+    image = torch.randn(2, 1, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(theirs(image), ours(image))
+
+
+def test_its_decoder_comes_with_it() -> None:
+    decoder = FreqFusionDecoderSettings(stages="all")
+    settings = UMambaSettings(mamba="none", decoder=decoder)
+    ours = settings.build(TOPOLOGY, input_channels=1, classes=3, deep_supervision=True).eval()
+    architecture = nnunet_architecture(TOPOLOGY, mamba="none", generation="v1", decoder=decoder, every_head=True)
+    theirs = built_by_nnunet(json.loads(json.dumps(architecture)), deep_supervision=False).eval()
     theirs.load_state_dict(ours.state_dict())
     image = torch.randn(2, 1, 16, 16)
     with torch.no_grad():

@@ -1,5 +1,7 @@
 """A step measured on real small networks."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from tests.fakes.choice import choice_2d
 from uumamba.core.held_memory import can_measure_peak
 from uumamba.core.processes import ALONE, BatchSum
 from uumamba.losses.segmentation import LossSettings
+from uumamba.models.decoders.fused_upsampling import FreqFusionDecoderSettings
 from uumamba.models.umamba import UMambaSettings
 from uumamba.optim.optimizers import SGDSettings
 from uumamba.optim.plain import PlainSettings
@@ -21,9 +24,13 @@ CPU = torch.device("cpu")
 RULE = SharpnessAwareSettings().build()
 
 
-def build(choice: Choice, *, deep_supervision: bool = True) -> Step:
+PLAIN = UMambaSettings(mamba="none")
+FUSED = UMambaSettings(mamba="none", decoder=FreqFusionDecoderSettings(stages="all"))
+
+
+def build(choice: Choice, *, deep_supervision: bool = True, settings: UMambaSettings = PLAIN) -> Step:
     plan = choice.plan
-    network = UMambaSettings(mamba="none").build(
+    network = settings.build(
         plan.topology, input_channels=1, classes=4, deep_supervision=deep_supervision,
         checkpoint_stages=choice.checkpoint_stages,
     )  # fmt: skip
@@ -68,6 +75,18 @@ def test_memory_grows_with_patch_and_batch_and_falls_with_recomputed_stages() ->
     assert len(peaks) == 4
     assert peaks[1] < peaks[2]
     assert peaks[3] < peaks[2]
+
+
+@pytest.mark.skipif(not can_measure_peak(CPU), reason="memory cannot be measured on this system")
+def test_a_fused_decoder_is_measured_with_what_it_costs() -> None:
+    """More memory than the plain decoder, and less again where its stages are recomputed."""
+    choice = choice_2d((128, 128), batch=8)
+    again = choice.model_copy(update={"checkpoint_stages": (0, 1, 2)})
+    fused = partial(build, settings=FUSED)
+    measure_step(fused, choice, RULE, CPU)
+    costs = [measure_step(*each, RULE, CPU) for each in ((build, choice), (fused, choice), (fused, again))]
+    peaks = [cost.peak_bytes - cost.held_bytes for cost in costs if cost is not None]
+    assert peaks[0] < peaks[2] < peaks[1]
 
 
 def test_a_device_that_runs_out_of_memory_gives_no_cost() -> None:

@@ -1,5 +1,8 @@
 """The base class of all settings."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 
@@ -7,6 +10,17 @@ class Settings(BaseModel):
     """Closed and frozen: an unknown key is an error, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def leaves(branch: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted name -> value of every setting in a nested mapping; an empty mapping is a value."""
+    found: dict[str, Any] = {}
+    for name, value in branch.items():
+        if isinstance(value, Mapping) and value:
+            found |= leaves(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def first_problem(error: ValidationError) -> str:

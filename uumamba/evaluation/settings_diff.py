@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from uumamba.core.settings import leaves
 from uumamba.evaluation.result import Result
 
 _MACHINE = ("precision", "scan_backend", "device_name", "parameters", "git")
@@ -35,7 +36,7 @@ def nested_differences(
     A setting that one has as None and the other has not does not differ. `skip` names settings and whole branches that
     do not count.
     """
-    left, right = _leaves(one), _leaves(other)
+    left, right = leaves(one), leaves(other)
     different = [name for name in dict.fromkeys([*left, *right]) if left.get(name) != right.get(name)]
     return {
         name: (left.get(name, _NOT_THERE), right.get(name, _NOT_THERE))
@@ -92,13 +93,3 @@ def fold_warnings(result: Result) -> list[str]:
 def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
     machine = {name: record[name] for name in _MACHINE if name in record}
     return {**record.get("configuration", {}), **machine}
-
-
-def _leaves(branch: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for name, value in branch.items():
-        if isinstance(value, Mapping) and value:
-            leaves |= _leaves(value, f"{prefix}{name}.")
-        else:
-            leaves[f"{prefix}{name}"] = value
-    return leaves

@@ -8,6 +8,7 @@ from torch import nn
 
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.labels import LabelSet
+from uumamba.core.settings import leaves
 from uumamba.core.topology import Topology
 from uumamba.data.plan import Channel, Plan
 from uumamba.inference.bundle import Bundle, fresh_network
@@ -71,7 +72,7 @@ def _require_same_network(bundle: Bundle, plan: Plan, settings: NetworkSettings)
             f"{bundle.path}: cannot start from it: its network is for {theirs.configuration}, this run's for "
             f"{plan.configuration}; take --set plan.configuration={theirs.configuration}"
         )
-    wanted, given = bundle.description.network.model_dump(mode="json"), settings.model_dump(mode="json")
+    wanted, given = (leaves(each.model_dump(mode="json")) for each in (bundle.description.network, settings))
     keys = [key for key in wanted if key not in given or wanted[key] != given[key]]
     parts = [part for part in _TOPOLOGY if getattr(theirs.topology, part) != getattr(plan.topology, part)]
     if not keys and not parts:
@@ -184,7 +185,9 @@ def _difference(name: str, theirs: object, ours: object) -> str:
 
 def _compact(value: object) -> str:
     """A value as `--set` reads it, without blanks that a shell would part it at."""
-    return str(value).replace("(", "[").replace(")", "]").replace(" ", "") if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple | list):
+        return str(value)
+    return str(value).replace("(", "[").replace(")", "]").replace(" ", "")
 
 
 def _millimetres(spacing_mm: Sequence[float]) -> str:

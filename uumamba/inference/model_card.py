@@ -46,7 +46,7 @@ def write_model_card(
                 f"Output: a label map on the input's own grid; 0 background, {structures}.",
             ],
         ),
-        ("Network", [f"{key}: {value}" for key, value in network.items()]),
+        ("Network", [f"{key}: {value}" for key, value in leaves(network).items()]),
         ("Training data", [f"{plan.dataset}, {len(training['cases']) or 'unknown number of'} cases.",
                            f"Licence of the data: {licence}", f"Cite: {citation or 'unknown'}"]),
         ("Training", [f"{key}: {training[key]}" for key in ("seed", "epochs", "fold") if training[key] is not None]),

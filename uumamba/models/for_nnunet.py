@@ -7,8 +7,12 @@ from torch import Tensor
 from uumamba.core.errors import InputError
 from uumamba.core.settings import Settings
 from uumamba.core.topology import Topology
+from uumamba.models.decoders.table import DecoderSettings
+from uumamba.models.decoders.unet import UNetDecoderSettings
 from uumamba.models.encoder import Generation
 from uumamba.models.umamba import MambaPlace, UMamba
+
+_UNET = UNetDecoderSettings()
 
 
 class _Arguments(Settings):
@@ -22,6 +26,7 @@ class _Arguments(Settings):
     patch_size: tuple[int, ...]
     mamba: MambaPlace
     generation: Generation
+    decoder: DecoderSettings = _UNET
     every_head: bool
 
 
@@ -42,20 +47,22 @@ class UMambaForNnunet(UMamba):
                 "network: trained without deep supervision, it has one head; train it with nnU-Net's "
                 "nnUNetTrainerNoDeepSupervision"
             )
+        topology = Topology(
+            patch_size=arguments.patch_size,
+            features=arguments.features_per_stage,
+            kernels=arguments.kernel_sizes,
+            strides=arguments.strides,
+            blocks_encoder=arguments.n_conv_per_stage,
+            blocks_decoder=arguments.n_conv_per_stage_decoder,
+        )
         super().__init__(
-            Topology(
-                patch_size=arguments.patch_size,
-                features=arguments.features_per_stage,
-                kernels=arguments.kernel_sizes,
-                strides=arguments.strides,
-                blocks_encoder=arguments.n_conv_per_stage,
-                blocks_decoder=arguments.n_conv_per_stage_decoder,
-            ),
+            topology,
             input_channels=input_channels,
             classes=num_classes,
             mamba=arguments.mamba,
             generation=arguments.generation,
             deep_supervision=arguments.every_head,
+            fusion=arguments.decoder.fusion(topology, arguments.generation),
         )
         self.decoder.deep_supervision = deep_supervision
 
@@ -67,7 +74,12 @@ class UMambaForNnunet(UMamba):
 
 
 def nnunet_architecture(
-    topology: Topology, *, mamba: MambaPlace, generation: Generation, every_head: bool
+    topology: Topology,
+    *,
+    mamba: MambaPlace,
+    generation: Generation,
+    every_head: bool,
+    decoder: DecoderSettings = _UNET,
 ) -> dict[str, Any]:
     """The `architecture` of plans.json from which nnU-Net builds this network, where uumamba is installed."""
     arguments = _Arguments(
@@ -79,6 +91,7 @@ def nnunet_architecture(
         patch_size=topology.patch_size,
         mamba=mamba,
         generation=generation,
+        decoder=decoder,
         every_head=every_head,
     )
     return {

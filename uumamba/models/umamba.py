@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from uumamba.core.errors import ConfigError
 from uumamba.core.settings import Settings
 from uumamba.core.topology import Topology
-from uumamba.models.decoders.unet import UNetDecoder
+from uumamba.models.decoders.table import DecoderSettings
+from uumamba.models.decoders.unet import FusionBuilder, UNetDecoder, UNetDecoderSettings
 from uumamba.models.encoder import Encoder, Generation
 from uumamba.models.mamba import MambaLayer
 from uumamba.models.unet import UNet
@@ -24,7 +25,8 @@ class UMamba(UNet):
     not weight-compatible. Of v2 with Mamba in the encoder, the weights depend on the patch size.
 
     Of `checkpoint_stages`, counted from full resolution, the activations inside encoder and decoder stage are not kept
-    in training but computed again for the gradient: less memory, more time, the same numbers.
+    in training but computed again for the gradient: less memory, more time, the same numbers. `fusion` as in
+    `UNetDecoder`.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class UMamba(UNet):
         deep_supervision: bool = True,
         scan_backend: str = "auto",
         checkpoint_stages: Collection[int] = (),
+        fusion: FusionBuilder | None = None,
     ) -> None:
         if scan_backend not in ("auto", *BACKENDS):
             raise ConfigError(f"scan backend: unknown {scan_backend!r}; choose auto or one of {', '.join(BACKENDS)}")
@@ -59,6 +62,7 @@ class UMamba(UNet):
             generation=generation,
             deep_supervision=deep_supervision,
             checkpoint_stages=checkpoint_stages,
+            fusion=fusion,
         )
         self.initialise(zero_last_norms=generation == "v1" and mamba == "encoder")
 
@@ -69,11 +73,12 @@ class UMamba(UNet):
 
 
 class UMambaSettings(Settings):
-    """Which U-Mamba: where Mamba layers stand, and which published generation."""
+    """Which U-Mamba: where Mamba layers stand, which published generation, and the decoder."""
 
     name: Literal["umamba"] = "umamba"
     mamba: MambaPlace = "encoder"
     generation: Generation = "v1"
+    decoder: DecoderSettings = UNetDecoderSettings()
 
     @property
     def uses_scan(self) -> bool:
@@ -104,6 +109,7 @@ class UMambaSettings(Settings):
             deep_supervision=deep_supervision,
             scan_backend=scan_backend,
             checkpoint_stages=checkpoint_stages,
+            fusion=self.decoder.fusion(topology, self.generation),
         )
 
 
@@ -112,6 +118,7 @@ class NoMambaSettings(Settings):
 
     name: Literal["no_mamba"] = "no_mamba"
     generation: Generation = "v1"
+    decoder: DecoderSettings = UNetDecoderSettings()
 
     @property
     def mamba(self) -> MambaPlace:
@@ -138,7 +145,7 @@ class NoMambaSettings(Settings):
         checkpoint_stages: Collection[int] = (),
     ) -> UMamba:
         """The network, freshly initialised from torch's global random state; no scan runs in it."""
-        return UMambaSettings(mamba="none", generation=self.generation).build(
+        return UMambaSettings(mamba="none", generation=self.generation, decoder=self.decoder).build(
             topology,
             input_channels=input_channels,
             classes=classes,

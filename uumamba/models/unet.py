@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.topology import Topology
 from uumamba.models.blocks import NEGATIVE_SLOPE, BasicBlock
+from uumamba.models.decoders.freqfusion import FreqFusion
 from uumamba.models.decoders.unet import UNetDecoder
 
 
@@ -31,7 +32,8 @@ class UNet(nn.Module):
         self.input_channels = input_channels
 
     def initialise(self, *, zero_last_norms: bool) -> None:
-        """He initialisation of convolutions; optionally basic blocks start as their shortcuts. Mamba keeps its own."""
+        """He initialisation of convolutions; optionally basic blocks start as their shortcuts. Mamba and FreqFusion
+        have their own."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
                 nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
@@ -40,6 +42,9 @@ class UNet(nn.Module):
             elif zero_last_norms and isinstance(module, BasicBlock):
                 for parameter in module.conv2.norm.parameters():
                     nn.init.zeros_(parameter)
+        for module in self.modules():
+            if isinstance(module, FreqFusion):
+                module.initialise()
 
     def forward(self, x: Tensor) -> list[Tensor] | Tensor:
         """Logits of images (batch, input channel, *spatial), sizes being multiples of the total stride.

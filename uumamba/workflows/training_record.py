@@ -55,7 +55,9 @@ def _scan_backend(job: Job) -> str:
 
 
 def _network(job: Job) -> str:
-    return " ".join(map(str, job.config.network.model_dump(mode="json").values()))
+    """Its settings in short: "umamba encoder v1 unet"."""
+    values = job.config.network.model_dump(mode="json").values()
+    return " ".join(str(value["name"] if isinstance(value, dict) else value) for value in values)
 
 
 def log_description(job: Job, record: dict[str, Any]) -> None:

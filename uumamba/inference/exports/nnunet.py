@@ -96,7 +96,13 @@ def _architecture(bundle: Bundle, *, every_head: bool) -> dict[str, Any]:
     """What nnU-Net builds the network from: its own class where it has one."""
     network, topology = bundle.description.network, bundle.description.plan.topology
     if not isinstance(network, NnunetPlainSettings | NnunetResEncMSettings):
-        return nnunet_architecture(topology, mamba=network.mamba, generation=network.generation, every_head=every_head)
+        return nnunet_architecture(
+            topology,
+            mamba=network.mamba,
+            generation=network.generation,
+            decoder=network.decoder,
+            every_head=every_head,
+        )
     if not every_head:
         raise InputError(
             f"{bundle.path}: trained without deep supervision, it has one head, and nnU-Net's own network has one per "

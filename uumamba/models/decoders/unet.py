@@ -3,17 +3,22 @@
 import math
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from uumamba.core.settings import Settings
 from uumamba.core.topology import Topology
 from uumamba.models.blocks import checkpointed, convolution, transposed_convolution, v1_stage, v2_stage
 from uumamba.models.encoder import Generation, reduced_blocks
 
 StageBuilder = Callable[[int, int, Sequence[int], int, Sequence[int]], nn.Module]
 """Makes a stage of input and output features, kernel, number of blocks, and the stride of the first."""
+FusionBuilder = Callable[[int], nn.Module | None]
+"""Makes what takes the map below and the skip of a stage, counted from full resolution, and gives the map below in the
+skip's size and features, and the skip; None where the map below is upsampled by itself."""
 
 
 class UpsampleLayer(nn.Module):
@@ -33,7 +38,8 @@ class UpsampleLayer(nn.Module):
 class UNetDecoder(nn.Module):
     """Upsample, concatenate the skip, blocks; a 1x1 head per stage, or on the last stage only.
 
-    `stage` makes the blocks of a stage; without it they are the generation's residual ones.
+    `stage` makes the blocks of a stage; without it they are the generation's residual ones. `fusion` may change how a
+    stage's two maps come together before they are concatenated.
     """
 
     def __init__(
@@ -45,6 +51,7 @@ class UNetDecoder(nn.Module):
         deep_supervision: bool,
         checkpoint_stages: Collection[int] = (),
         stage: StageBuilder | None = None,
+        fusion: FusionBuilder | None = None,
     ) -> None:
         super().__init__()
         self.deep_supervision = deep_supervision
@@ -55,11 +62,14 @@ class UNetDecoder(nn.Module):
         build = stage or (v1_stage if generation == "v1" else v2_stage)
         below, skips = topology.features[:0:-1], topology.features[-2::-1]
         sizes = list(zip(below, skips, topology.strides[:0:-1], strict=True))
-        self.skips = [not (generation == "v2" and axes == 2 and stage == stages - 2) for stage in range(stages - 1)]
-        if generation == "v1":
-            self.transpconvs = nn.ModuleList(transposed_convolution(*size) for size in sizes)
-        else:
-            self.upsample_layers = nn.ModuleList(UpsampleLayer(*size) for size in sizes)
+        from_full = range(stages - 2, -1, -1)
+        self.skips = [takes_skip(stage, generation, axes) for stage in from_full]
+        fusions = [fusion(stage) if fusion and takes else None for stage, takes in zip(from_full, self.skips, strict=True)]
+        self.fused = [fused is not None for fused in fusions]
+        upsample = transposed_convolution if generation == "v1" else UpsampleLayer
+        layers = nn.ModuleList(fused or upsample(*size) for fused, size in zip(fusions, sizes, strict=True))
+        # The published names.
+        self.add_module("transpconvs" if generation == "v1" else "upsample_layers", layers)
         self.stages = nn.ModuleList(
             build((1 + takes_skip) * features, features, kernel, count, [1] * axes)
             for takes_skip, features, kernel, count in zip(
@@ -83,6 +93,22 @@ class UNetDecoder(nn.Module):
 
     def _decode(self, stage: int, x: Tensor, *skip: Tensor) -> Tensor:
         """One stage: the map below it, and its skip if it takes one, to its own map."""
-        upsample_layers = self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers
-        decoded: Tensor = self.stages[stage](torch.cat((upsample_layers[stage](x), *skip), dim=1))
+        layer = (self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers)[stage]
+        both = layer(x, *skip) if self.fused[stage] else (layer(x), *skip)
+        decoded: Tensor = self.stages[stage](torch.cat(both, dim=1))
         return decoded
+
+
+def takes_skip(stage: int, generation: Generation, spatial_dims: int) -> bool:
+    """Whether the decoder stage, counted from full resolution, takes the encoder's map: in 2D v2 the last does not."""
+    return not (generation == "v2" and spatial_dims == 2 and stage == 0)
+
+
+class UNetDecoderSettings(Settings):
+    """The published decoder: the coarse map is upsampled by itself."""
+
+    name: Literal["unet"] = "unet"
+
+    def fusion(self, topology: Topology, generation: Generation) -> FusionBuilder | None:
+        """Nowhere."""
+        return None
