@@ -4,6 +4,7 @@ Beyond its results it holds copies of what is not float32 or not contiguous, and
 """
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -31,7 +32,7 @@ def forward(x: Tensor, kernels: Tensor, window: Window) -> Tensor:
     out = torch.empty(*x.shape[:3], *kernels.shape[3:])
     wide = _last_axis(window).enlarge(x.float())
     problem = _problem(wide, out, window)
-    _work(filter_rows, problem, math.prod(problem.high[:2]), wide, kernels, out)
+    _work(filter_rows, problem, problem.high, wide, kernels, out)
     return out.to(x.dtype)
 
 
@@ -46,11 +47,11 @@ def backward(
     by_x = by_kernels = None
     if wanted[1]:
         result = torch.empty(kernels.shape)
-        _work(kernel_gradients, problem, math.prod(problem.high[:2]), wide, grad, result)
+        _work(kernel_gradients, problem, problem.high, wide, grad, result)
         by_kernels = result.to(kernels.dtype)
     if wanted[0]:
-        result = torch.zeros(wide.shape)
-        _work(map_gradients, problem, problem.channels, kernels, grad, result)
+        result = torch.empty(wide.shape)
+        _work(map_gradients, problem, problem.low, kernels, grad, result)
         by_x = _last_axis(window).shrink(result).to(x.dtype)
     return by_x, by_kernels
 
@@ -70,18 +71,15 @@ def _problem(wide: Tensor, out: Tensor, window: Window) -> "Problem":
     return Problem(wide.shape[2], kernel_size, scale, low, high)
 
 
-def _work(kernel: Any, problem: "Problem", length: int, *tensors: Tensor) -> None:
-    """Call a kernel for every group of every element of the batch, `length` rows or channels shared among threads."""
+def _work(kernel: Any, problem: "Problem", size: tuple[int, ...], *tensors: Tensor) -> None:
+    """Call a kernel for every group of every element of the batch, the rows of that `size` shared among threads."""
     from uumamba.filtering.cpu_kernels import Task
 
-    groups = tensors[0].shape[0] * tensors[0].shape[1]
+    groups, rows = tensors[0].shape[0] * tensors[0].shape[1], size[0] * size[1]
     products = groups * problem.channels * math.prod(problem.kernel_size) * math.prod(problem.high)
     threads = torch.get_num_threads() if products >= _SMALL else 1
-    parts = min(length, math.ceil(threads / groups))
+    parts = min(rows, math.ceil(threads / groups))
     arrays = [tensor.detach().float().contiguous().view(-1).numpy() for tensor in tensors]
-    tasks = [
-        Task(group, part * length // parts, (part + 1) * length // parts)
-        for group in range(groups)
-        for part in range(parts)
-    ]
+    borders = [part * rows // parts for part in range(parts + 1)]
+    tasks = [Task(group, *both) for group in range(groups) for both in pairwise(borders)]
     side_by_side("adaptive filter", kernel, [(problem, task, *arrays) for task in tasks])
