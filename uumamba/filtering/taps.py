@@ -38,7 +38,7 @@ def backward(
             view.addcmul_(grad, tap.unsqueeze(2).to(dtype))
         by_x = window.shrink(by_x).to(x.dtype)
     if wanted[1]:
-        by_kernels = torch.empty_like(kernels)
+        by_kernels, products = torch.empty_like(kernels), torch.empty_like(grad)
         for view, tap in zip(window.views(window.enlarge(x.to(dtype)), high), by_kernels.unbind(2), strict=True):
-            tap.copy_((grad * view).sum(2))
+            tap.copy_(torch.mul(grad, view, out=products).sum(2))
     return by_x, by_kernels

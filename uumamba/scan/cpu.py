@@ -7,17 +7,13 @@ a state for every step exists; for the backward pass one state in `TILE` steps i
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from uumamba.core.errors import UumambaError
-from uumamba.core.log import log
+from uumamba.core.compiled import side_by_side, why_not_on_a_cpu
 from uumamba.scan.cpu_problem import (
     TILE,
     Gradients,
@@ -41,15 +37,7 @@ _SMALL = 1 << 23
 
 def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
     """Why this backend cannot run there: it computes in float32, on a CPU, with numba."""
-    if device.type != "cpu":
-        return "it runs on the CPU alone"
-    if dtype != torch.float32:
-        return f"it computes in torch.float32, not in {dtype}"
-    try:
-        import_module("numba")
-    except ImportError as error:
-        return f"numba cannot be imported ({error}); pip install --upgrade numba"
-    return None
+    return why_not_on_a_cpu(device, dtype)
 
 
 def run(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
@@ -154,35 +142,8 @@ class _Scan(torch.autograd.Function):
 
 
 def _work(kernel: Any, tasks: list[Task], problem: Problem, *results: Any) -> None:
-    """Do all tasks by a kernel of numba's, side by side on torch's number of threads if there are several."""
-    from numba.core.errors import NumbaError
-
-    if not kernel.signatures and not _is_kept(kernel):
-        log.info("selective scan: compiling %s for this processor, a few seconds, once", kernel.py_func.__name__)
-    threads = min(torch.get_num_threads(), len(tasks))
-
-    def work(task: Task) -> None:
-        """One task; a failure to compile ends in one line."""
-        try:
-            kernel(problem, task, *results)
-        except NumbaError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UumambaError(
-                f"selective scan: backend 'cpu' cannot be compiled here ({reason}); pip install --upgrade numba"
-            ) from error
-
-    if threads == 1:
-        for task in tasks:
-            work(task)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, tasks))
-
-
-def _is_kept(kernel: Any) -> bool:
-    """Whether numba has this kernel on disk, from an earlier run."""
-    folder = kernel.stats.cache_path
-    return folder is not None and any(Path(folder).glob(f"*.{kernel.py_func.__name__}-*.nbi"))
+    """Do all tasks by a kernel of numba's."""
+    side_by_side("selective scan", kernel, [(problem, task, *results) for task in tasks])
 
 
 def _carry(border: Tensor, decay: Tensor, entering: Tensor, order: range) -> None:

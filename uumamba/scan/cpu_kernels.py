@@ -8,38 +8,17 @@ Numba keeps a compiled loop until this file changes, but what it compiles comes 
 too: `COMPILED_FROM` holds their hash, and a test says what it must be.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from uumamba.core.log import log
+from uumamba.core.compiled import compiled
 from uumamba.scan.cpu_lanes import exp2, load, sigmoid, softplus, spread, store, total, transpose
 from uumamba.scan.cpu_problem import LANES, TILE, Array, Gradients, Problem, States, Strided, Task, Tile
 
 COMPILED_FROM = "dceff3c153ce3b67"
-Function = TypeVar("Function", bound=Callable[..., Any])
 Place = tuple[int, int, int, int]
+_compiled = compiled("selective scan")
 _ZERO, _LN_2 = np.float32(0), np.float32(0.6931471805599453)
-
-
-def _compiled(function: Function) -> Function:
-    """Compile at the first call; the loops run without Python's lock.
-
-    Numba keeps the result beside this file or in the user's cache folder; where it finds no folder to write to, as in a
-    read-only container, every process compiles anew, and the log says so.
-    """
-    compile_loops = partial(njit, nogil=True, error_model="numpy")
-    try:
-        compiled: Function = compile_loops(cache=True)(function)
-    except RuntimeError as error:
-        if function.__name__ == "scan":
-            log.info("selective scan: compiled loops cannot be kept (%s); set NUMBA_CACHE_DIR to a folder", error)
-        compiled = compile_loops()(function)
-    return compiled
 
 
 @_compiled
