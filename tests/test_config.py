@@ -77,7 +77,9 @@ def test_the_shipped_configurations_with_freqfusion_differ_in_their_decoder_alon
 
 
 def test_another_decoder_does_not_inherit_settings() -> None:
-    with pytest.raises(ConfigError, match=r"--set: network\.decoder\.name: must be one of 'unet', 'freqfusion', got 'x'"):
+    with pytest.raises(
+        ConfigError, match=r"--set: network\.decoder\.name: must be one of 'unet', 'freqfusion', got 'x'"
+    ):
         load_config(None, ["network.decoder.name=x"])
     message = r"network\.decoder\.stages: .*only another network.decoder.name has it"
     with pytest.raises(ConfigError, match=message):

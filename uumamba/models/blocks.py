@@ -18,11 +18,23 @@ NEGATIVE_SLOPE = 1e-2
 
 
 def convolution(
-    inputs: int, outputs: int, kernel: Sequence[int], *, stride: Sequence[int] | None = None, bias: bool = True
+    inputs: int,
+    outputs: int,
+    kernel: Sequence[int],
+    *,
+    stride: Sequence[int] | None = None,
+    dilation: int = 1,
+    bias: bool = True,
 ) -> nn.Module:
     """A convolution over len(kernel) axes that keeps the size up to the stride (odd kernels)."""
     return _CONVOLUTION[len(kernel)](
-        inputs, outputs, tuple(kernel), tuple(stride or [1] * len(kernel)), tuple(k // 2 for k in kernel), bias=bias
+        inputs,
+        outputs,
+        tuple(kernel),
+        tuple(stride or [1] * len(kernel)),
+        tuple(k // 2 * dilation for k in kernel),
+        dilation,
+        bias=bias,
     )
 
 

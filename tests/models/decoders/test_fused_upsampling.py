@@ -62,13 +62,13 @@ def test_a_stage_without_a_skip_cannot_be_fused(generation: Generation, stages: 
 
 def test_windows_follow_the_stages_kernels() -> None:
     """Flat where the convolutions are; a cube of three voxels instead of five."""
-    taps = [[fusion.content_encoder.weight.shape[0] for fusion in fusions(build(shape, stages="all"))]
+    taps = [[fusion.low_pass.encoder.weight.shape[0] for fusion in fusions(build(shape, stages="all"))]
             for shape in (FLAT, DEEP, CUBE)]  # fmt: skip
     assert {1} < {kernel[0] for kernel in DEEP.kernels}
     assert set(taps[0]) == {25}
     assert set(taps[1]) == {25 if kernel[0] == 1 else 27 for kernel in DEEP.kernels[:-1]}
     assert set(taps[2]) == {27}
-    (larger,) = {fusion.content_encoder.weight.shape[0] for fusion in fusions(build(CUBE, lowpass_kernel=5))}
+    (larger,) = {fusion.low_pass.encoder.weight.shape[0] for fusion in fusions(build(CUBE, lowpass_kernel=5))}
     assert larger == 125
 
 

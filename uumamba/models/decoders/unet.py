@@ -64,7 +64,9 @@ class UNetDecoder(nn.Module):
         sizes = list(zip(below, skips, topology.strides[:0:-1], strict=True))
         from_full = range(stages - 2, -1, -1)
         self.skips = [takes_skip(stage, generation, axes) for stage in from_full]
-        fusions = [fusion(stage) if fusion and takes else None for stage, takes in zip(from_full, self.skips, strict=True)]
+        fusions = [
+            fusion(stage) if fusion and takes else None for stage, takes in zip(from_full, self.skips, strict=True)
+        ]
         self.fused = [fused is not None for fused in fusions]
         upsample = transposed_convolution if generation == "v1" else UpsampleLayer
         layers = nn.ModuleList(fused or upsample(*size) for fused, size in zip(fusions, sizes, strict=True))
