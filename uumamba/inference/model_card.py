@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from uumamba.core.settings import leaves
 from uumamba.data.plan import Plan
 
 _LIMITATIONS = (

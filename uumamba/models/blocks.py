@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-_CONVOLUTION: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
+Convolution = nn.Conv2d | nn.Conv3d
+_CONVOLUTION: dict[int, Callable[..., Convolution]] = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _AVERAGE_POOL: dict[int, Callable[..., nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _NORM: dict[int, Callable[..., nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
@@ -25,7 +26,7 @@ def convolution(
     stride: Sequence[int] | None = None,
     dilation: int = 1,
     bias: bool = True,
-) -> nn.Module:
+) -> Convolution:
     """A convolution over len(kernel) axes that keeps the size up to the stride (odd kernels)."""
     return _CONVOLUTION[len(kernel)](
         inputs,
@@ -36,6 +37,12 @@ def convolution(
         dilation,
         bias=bias,
     )
+
+
+def zero_bias(layer: Convolution) -> None:
+    """Let a convolution's bias, if it has one, start at 0."""
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 def transposed_convolution(inputs: int, outputs: int, scale: Sequence[int]) -> nn.Module:

@@ -1,7 +1,7 @@
 """The generators of FreqFusion's filters: at every place a kernel of its own, positive and with sum 1.
 
-The same class makes the adaptive low-pass filter (ALPF) and the smoothing that the adaptive high-pass filter (AHPF) takes
-away (arXiv 2408.12879, sections 3.2 and 3.4).
+One class makes the adaptive low-pass filter (ALPF), and the smoothing that the adaptive high-pass filter (AHPF) takes
+away (arXiv 2408.12879).
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from uumamba.filtering import adaptive_filter
+from uumamba.filtering.window import sum_dtype
 from uumamba.models.blocks import convolution
 
 Padding = Literal["zeros", "reflect"]
@@ -48,12 +49,13 @@ class KernelGenerator(nn.Module):
         return logits
 
     def kernels(self, logits: Tensor, *, scale: Sequence[int]) -> Tensor:
-        """Kernels in float32 from their logits, for a map that is coarser by `scale`.
+        """Kernels in float32 at least from their logits, for a map that is coarser by `scale`.
 
-        The softmax, times the window and brought back to sum 1, is the softmax of the logits plus the window's logarithm.
+        Softmax, times the window, brought back to sum 1: that is the softmax of logits plus the window's logarithm.
         """
         taps = prod(self.kernel_size)
-        scores = logits.unflatten(1, (-1, taps)).float() + self._offsets(logits, scale)
+        logits = logits.to(sum_dtype(logits))
+        scores = logits.reshape(len(logits), -1, taps, *logits.shape[2:]) + self._offsets(logits, scale)
         return torch.softmax(scores, dim=2).flatten(1, 2)
 
     def smooth(self, x: Tensor, kernels: Tensor, *, scale: Sequence[int]) -> Tensor:
@@ -63,10 +65,10 @@ class KernelGenerator(nn.Module):
     def _offsets(self, logits: Tensor, scale: Sequence[int]) -> Tensor:
         """What the logits of every tap and place are raised by (taps, *size): -inf where a tap falls beyond the map."""
         axes = len(self.kernel_size)
-        total = torch.zeros((), device=logits.device)
+        total = torch.zeros((), device=logits.device, dtype=logits.dtype)
         for axis, (taps, step) in enumerate(zip(self.kernel_size, scale, strict=True)):
             size = logits.shape[2 + axis]
-            offset = torch.tensor(self._log_windows[axis], device=logits.device, dtype=torch.float32)[:, None]
+            offset = torch.tensor(self._log_windows[axis], device=logits.device, dtype=logits.dtype)[:, None]
             if self.padding == "zeros":
                 low, radius = -(-size // step), taps // 2
                 place = torch.arange(size, device=logits.device) // step

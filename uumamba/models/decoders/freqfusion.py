@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.settings import Settings, first_problem
-from uumamba.models.blocks import convolution
+from uumamba.models.blocks import convolution, zero_bias
 from uumamba.models.decoders.adaptive_kernels import KernelGenerator, Padding
-from uumamba.models.decoders.offsets import OffsetGenerator
+from uumamba.models.decoders.offsets import OffsetGenerator, cut
 
 _PUBLISHED = {
     "hr_channel_compressor.": "compress_hr.",
@@ -29,9 +29,10 @@ class FreqFusionOptions(Settings):
     """Options by their published names, then ours: `scale` between the maps, `padding`; sizes per axis or for all.
 
     An axis whose `lowpass_kernel` is 1 is flat: all windows are 1 along it. `semi_conv` filters the coarse map while it
-    is enlarged, and makes kernels of both maps apart; without it the coarse map is enlarged first, the filtered one by `upsample_mode`.
-    `comp_feat_upsample` sharpens the fine map before low-pass kernels are made of it and enlarges the coarse map's logits
-    by such kernels. `feature_resample` turns the offset generator on. `padding`: see `KernelGenerator`.
+    is enlarged, and makes kernels of each map apart; without it both are enlarged before, the filtered one by
+    `upsample_mode`. `comp_feat_upsample` sharpens the fine map before low-pass kernels are made of it, and enlarges the
+    coarse map's logits by such kernels. `feature_resample` turns the offset generator on. `padding`: see
+    `KernelGenerator`. What is published as `use_low_pass` has no effect there and is not here.
     """
 
     scale_factor: Literal[1] = 1
@@ -121,18 +122,18 @@ class FreqFusion(nn.Module):
             if chosen.feature_resample
             else None
         )
-        self.register_load_state_dict_pre_hook(_rename_published)
+        self.register_load_state_dict_pre_hook(_rename_published)  # type: ignore[no-untyped-call]
         self.initialise()
 
     def initialise(self) -> None:
         """Kernels start near the window alone, offsets near nothing."""
         for compressor in (self.compress_hr, self.compress_lr):
             nn.init.xavier_uniform_(compressor.weight)
-            nn.init.zeros_(compressor.bias)
+            zero_bias(compressor)
         for generator in (self.low_pass, self.high_pass):
             if generator is not None:
                 nn.init.normal_(generator.encoder.weight, std=0.001)
-                nn.init.zeros_(generator.encoder.bias)
+                zero_bias(generator.encoder)
         if self.offset_generator is not None:
             self.offset_generator.initialise()
 
@@ -177,13 +178,12 @@ class FreqFusion(nn.Module):
         size = fine.shape[2:]
         if not self.options.semi_conv:
             both = self._nearest(coarse, size) + fine
-            return self.low_pass.logits(both), self.high_pass and self.high_pass.logits(both), fine
+            return self.low_pass.logits(both), None if self.high_pass is None else self.high_pass.logits(both), fine
         if not self.options.comp_feat_upsample:
-            low, high = (
-                generator and generator.logits(fine) + self._nearest(generator.logits(coarse), size)
-                for generator in (self.low_pass, self.high_pass)
-            )
-            return low, high, fine
+            low = self.low_pass.logits(fine) + self._nearest(self.low_pass.logits(coarse), size)
+            if self.high_pass is None:
+                return low, None, fine
+            return low, self.high_pass.logits(fine) + self._nearest(self.high_pass.logits(coarse), size), fine
         high = None
         if self.high_pass is not None:
             high = self.high_pass.logits(fine)
@@ -191,7 +191,7 @@ class FreqFusion(nn.Module):
             fine = 2 * fine - self.high_pass.smooth(fine, kernels, scale=self._ones)
         low = self.low_pass.logits(fine)
         low = low + self._by_kernels(self.low_pass.logits(coarse), low)
-        if self.high_pass is not None:
+        if self.high_pass is not None and high is not None:
             high = high + self._by_kernels(self.high_pass.logits(coarse), low)
         return low, high, fine
 
@@ -213,7 +213,7 @@ class FreqFusion(nn.Module):
     def _nearest(self, x: Tensor, size: Sequence[int]) -> Tensor:
         """Every voxel repeated `scale` times, cut to `size`."""
         enlarged = functional.interpolate(x, scale_factor=tuple(map(float, self.scale)), mode="nearest")
-        return enlarged[(..., *(slice(length) for length in size))]
+        return cut(enlarged, size)
 
 
 def _per_axis(name: str, given: int | tuple[int, ...], axes: int, *, odd: bool = True) -> tuple[int, ...]:
@@ -236,7 +236,7 @@ def _check_groups(options: FreqFusionOptions, hr_channels: int, lr_channels: int
             raise ConfigError(f"FreqFusion: {name} must divide the {channels} channels of its map, got {groups}")
 
 
-def _rename_published(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+def _rename_published(_module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Published names to ours; published constants, which are made anew, are dropped."""
     for name in [name for name in state if name.startswith(prefix)]:
         published = name.removeprefix(prefix)

@@ -37,8 +37,9 @@ class FreqFusionDecoderSettings(Settings):
     """FreqFusion (arXiv 2408.12879) where a decoder stage takes up the coarse map and the skip.
 
     `stages`: "coarse", all but full resolution; "all"; or stages counted from full resolution, 0. Those that take no
-    skip (the last of 2D v2) keep the plain upsampling. Kernels span one voxel along axes where the stage's convolutions
-    do. `lowpass_kernel` is 5 unless set, 3 where that would be a cube. `feature_resample` turns the offset generator on.
+    skip (the last of 2D v2) keep the plain upsampling. Kernels span one voxel along axes where the stage's
+    convolutions do. `lowpass_kernel` is 5 unless set, 3 where that would be a cube. `feature_resample` turns the offset
+    generator on.
     """
 
     name: Literal["freqfusion"] = "freqfusion"

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from uumamba.models.blocks import convolution
+from uumamba.filtering.window import sum_dtype
+from uumamba.models.blocks import convolution, zero_bias
 
 _NORM_GROUP = 8
 _EPS = 1e-8
@@ -17,8 +18,8 @@ _EPS = 1e-8
 class OffsetGenerator(nn.Module):
     """Offsets from both compressed maps and their local similarity (arXiv 2408.12879, section 3.3), and the resampling.
 
-    The fine map is finer by `scale`. `kernel` is that of the convolutions; where it is 1, an axis is flat: neighbours
-    along it are not looked at. Each of `groups` of the resampled map's channels has offsets of its own, along every axis.
+    The fine map is finer by `scale`. `kernel` is that of the convolutions; an axis where it is 1 is flat: neighbours
+    along it are not looked at. Each of `groups` of the resampled map's channels has its own offsets, along every axis.
     """
 
     def __init__(
@@ -41,52 +42,51 @@ class OffsetGenerator(nn.Module):
 
     def initialise(self) -> None:
         """Offsets start next to nothing, each halved by its gate."""
-        for convolution_ in (self.offset, self.hr_offset):
-            nn.init.normal_(convolution_.weight, std=0.001)
-            nn.init.zeros_(convolution_.bias)
-        for convolution_ in (self.direct_scale, self.hr_direct_scale):
-            nn.init.zeros_(convolution_.weight)
-            nn.init.zeros_(convolution_.bias)
+        for layer in (self.offset, self.hr_offset, self.direct_scale, self.hr_direct_scale):
+            nn.init.zeros_(layer.weight)
+            zero_bias(layer)
+        for layer in (self.offset, self.hr_offset):
+            nn.init.normal_(layer.weight, std=0.001)
 
     def forward(self, hr: Tensor, lr: Tensor) -> Tensor:
-        """Compressed maps (batch, compressed, *high) and (batch, compressed, *low) to offsets in voxels of the low grid.
+        """Offsets in voxels of the low grid, 0 being where plain upsampling looks, of both maps' features.
 
-        (batch, axes, groups, *high), the last axis first as `grid_sample` has it; 0 is where plain upsampling looks.
+        Compressed maps (batch, compressed, *high) and (batch, compressed, *low) to (batch, axes, groups, *high), the last
+        axis first, as `grid_sample` has it.
         """
         hr, lr = (torch.cat((x, self._similarity(x)), dim=1) for x in (self.norm_hr(hr), self.norm_lr(lr)))
         size = hr.shape[2:]
         offsets = spread(self.offset(lr), self.scale, size) + self.hr_offset(hr)
         gate = spread(self.direct_scale(lr), self.scale, size) + self.hr_direct_scale(hr)
-        return (offsets * gate.sigmoid()).unflatten(1, (len(size), self.groups))
+        gated: Tensor = offsets * gate.sigmoid()
+        return gated.reshape(len(hr), len(size), self.groups, *size)
 
     def resample(self, x: Tensor, offsets: Tensor) -> Tensor:
         """A map (batch, channels, *high) read where `offsets` point, between voxels linearly, at the border clamped."""
-        size, axes = x.shape[2:], x.ndim - 2
+        size, axes, dtype = x.shape[2:], x.ndim - 2, sum_dtype(x)
         coordinates = []
         for axis in reversed(range(axes)):
-            place = torch.arange(size[axis], device=x.device, dtype=torch.float32) + 0.5
+            place = torch.arange(size[axis], device=x.device, dtype=dtype) + 0.5
             moved = (
                 place.reshape([-1 if other == axis else 1 for other in range(axes)])
-                + offsets[:, axes - 1 - axis].float() * self.scale[axis]
+                + offsets[:, axes - 1 - axis].to(dtype) * self.scale[axis]
             )
             coordinates.append(moved * (2 / size[axis]) - 1)
         grid = torch.stack(coordinates, dim=-1).flatten(0, 1)
-        maps = x.unflatten(1, (self.groups, -1)).flatten(0, 1)
+        maps = x.reshape(len(x) * self.groups, -1, *size).to(dtype)
         with torch.autocast(x.device.type, enabled=False):
-            found = functional.grid_sample(
-                maps.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
-            )
-        return found.to(x.dtype).unflatten(0, (-1, self.groups)).flatten(1, 2)
+            found = functional.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return found.to(x.dtype).reshape(x.shape)
 
     def _similarity(self, x: Tensor) -> Tensor:
-        """The cosine between each voxel's features and its neighbours', (batch, neighbours, *size); 0 beyond the map."""
+        """Each voxel's cosine with its neighbours' features (batch, neighbours, *size); 0 with what lies outside."""
         unit = x / x.norm(dim=1, keepdim=True).clamp_min(_EPS)
         bordered = functional.pad(unit, [step for step in reversed(self.steps) for _ in range(2)])
         similarities = []
         for corner in product(*((0, step, 2 * step) if step else (0,) for step in self.steps)):
             if corner != self.steps:
-                places = [slice(start, start + size) for start, size in zip(corner, x.shape[2:], strict=True)]
-                similarities.append((unit * bordered[(..., *places)]).sum(1))
+                moved = bordered[(..., *(slice(start, None) for start in corner))]
+                similarities.append((unit * cut(moved, x.shape[2:])).sum(1))
         return torch.stack(similarities, dim=1)
 
 
@@ -96,9 +96,16 @@ def spread(x: Tensor, scale: Sequence[int], size: Sequence[int]) -> Tensor:
     `pixel_shuffle` in any number of axes, with a factor of its own for each, and for sizes that do not divide.
     """
     axes = len(scale)
-    blocks = x.unflatten(1, (-1, *scale))
+    blocks = x.reshape(len(x), -1, *scale, *x.shape[2:])
     order = [0, 1, *(place for axis in range(axes) for place in (2 + axes + axis, 2 + axis))]
     shuffled = blocks.permute(order)
     for axis in range(axes):
         shuffled = shuffled.flatten(2 + axis, 3 + axis)
-    return shuffled[(..., *(slice(length) for length in size))]
+    return cut(shuffled, size)
+
+
+def cut(x: Tensor, size: Sequence[int]) -> Tensor:
+    """The first `size` voxels along the last axes."""
+    for axis, length in enumerate(size, start=x.ndim - len(size)):
+        x = x.narrow(axis, 0, length)
+    return x

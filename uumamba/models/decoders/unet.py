@@ -93,9 +93,15 @@ class UNetDecoder(nn.Module):
                 logits.append(head(x))
         return logits[::-1]
 
+    @property
+    def upsampling(self) -> nn.ModuleList:
+        """What takes up the map below, stage by stage from the lowest resolution, under either published name."""
+        layers: nn.ModuleList = self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers  # type: ignore[assignment]
+        return layers
+
     def _decode(self, stage: int, x: Tensor, *skip: Tensor) -> Tensor:
         """One stage: the map below it, and its skip if it takes one, to its own map."""
-        layer = (self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers)[stage]
+        layer = self.upsampling[stage]
         both = layer(x, *skip) if self.fused[stage] else (layer(x), *skip)
         decoded: Tensor = self.stages[stage](torch.cat(both, dim=1))
         return decoded
@@ -111,6 +117,6 @@ class UNetDecoderSettings(Settings):
 
     name: Literal["unet"] = "unet"
 
-    def fusion(self, topology: Topology, generation: Generation) -> FusionBuilder | None:
+    def fusion(self, _topology: Topology, _generation: Generation) -> FusionBuilder | None:
         """Nowhere."""
         return None
