@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from uumamba.filtering.window import sum_dtype
-from uumamba.models.blocks import convolution, zero_bias
+from uumamba.models.blocks import Convolution, convolution, zero_bias
 
 _NORM_GROUP = 8
 _EPS = 1e-8
@@ -51,14 +51,15 @@ class OffsetGenerator(nn.Module):
     def forward(self, hr: Tensor, lr: Tensor) -> Tensor:
         """Offsets in voxels of the low grid, 0 being where plain upsampling looks, of both maps' features.
 
-        Compressed maps (batch, compressed, *high) and (batch, compressed, *low) to (batch, axes, groups, *high), the last
-        axis first, as `grid_sample` has it.
+        Compressed maps (batch, compressed, *high) and (batch, compressed, *low) to (batch, axes, groups, *high), the
+        last axis first, as `grid_sample` has it.
         """
         hr, lr = (torch.cat((x, self._similarity(x)), dim=1) for x in (self.norm_hr(hr), self.norm_lr(lr)))
         size = hr.shape[2:]
-        offsets = spread(self.offset(lr), self.scale, size) + self.hr_offset(hr)
-        gate = spread(self.direct_scale(lr), self.scale, size) + self.hr_direct_scale(hr)
-        gated: Tensor = offsets * gate.sigmoid()
+        coarse, coarse_gate = _convolve_both(self.offset, self.direct_scale, lr)
+        fine, fine_gate = _convolve_both(self.hr_offset, self.hr_direct_scale, hr)
+        gate = spread(coarse_gate, self.scale, size) + fine_gate
+        gated: Tensor = (spread(coarse, self.scale, size) + fine) * gate.sigmoid()
         return gated.reshape(len(hr), len(size), self.groups, *size)
 
     def resample(self, x: Tensor, offsets: Tensor) -> Tensor:
@@ -85,9 +86,19 @@ class OffsetGenerator(nn.Module):
         similarities = []
         for corner in product(*((0, step, 2 * step) if step else (0,) for step in self.steps)):
             if corner != self.steps:
-                moved = bordered[(..., *(slice(start, None) for start in corner))]
-                similarities.append((unit * cut(moved, x.shape[2:])).sum(1))
+                moved = bordered
+                for axis, (start, size) in enumerate(zip(corner, x.shape[2:], strict=True), start=2):
+                    moved = moved.narrow(axis, start, size)
+                similarities.append((unit * moved).sum(1))
         return torch.stack(similarities, dim=1)
+
+
+def _convolve_both(one: Convolution, other: Convolution, x: Tensor) -> tuple[Tensor, Tensor]:
+    """`one(x)` and `other(x)`: one convolution with few channels takes as long as with twice as many."""
+    bias = None if one.bias is None or other.bias is None else torch.cat((one.bias, other.bias))
+    both = one._conv_forward(x, torch.cat((one.weight, other.weight)), bias)
+    first, second = both.split((one.out_channels, other.out_channels), dim=1)
+    return first, second
 
 
 def spread(x: Tensor, scale: Sequence[int], size: Sequence[int]) -> Tensor:
