@@ -1,12 +1,10 @@
 """How the processes of a distributed run find each other, for Lightning Fabric."""
 
-import gc
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from traceback import clear_frames
 
 import torch
 from lightning_fabric import Fabric as Fabric
@@ -95,31 +93,11 @@ def connected(processes: Processes, device: torch.device) -> Iterator[Fabric]:
     fabric.launch()
     try:
         yield fabric
-    except Interrupted as error:
-        _forget_locals(error)
-        _disconnect()
+    except Interrupted:
+        torch.distributed.destroy_process_group()
         raise
     # After any other error the others may wait for this process: only its end tells them.
-    _disconnect()
-
-
-def _forget_locals(error: BaseException | None) -> None:
-    """Let go of what the functions held that the error and those before it have left: the network, above all."""
-    while error is not None:
-        clear_frames(error.__traceback__)
-        error = error.__context__
-
-
-def _disconnect() -> None:
-    """Let go of the group of processes, after everything else that holds it.
-
-    Where torch's distributed network is the last to hold it, the group ends with Python's lock held, while a thread of
-    the group may wait for that lock, to let go of its last tensor: for ever (seen with torch 2.13 and gloo).
-    """
-    group = torch.distributed.group.WORLD
     torch.distributed.destroy_process_group()
-    gc.collect()
-    del group
 
 
 def device_of(processes: Processes, device: torch.device) -> torch.device:
