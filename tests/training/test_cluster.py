@@ -1,10 +1,17 @@
 """How processes find each other; that they then train together is tested in tests/workflows/test_train_together.py."""
 
+import socket
+from pathlib import Path
+
 import pytest
 import torch
+from lightning_fabric import Fabric
+from torch import nn
 
 from uumamba.core.processes import ALONE, Processes
-from uumamba.training.cluster import OneDeviceEach, connected, device_of
+from uumamba.training.cluster import AveragedGradients, OneDeviceEach, connected, device_of
+
+THREADS = Path("/proc/self/task")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +50,27 @@ def test_alone_there_is_no_process_group_even_in_a_batch_script(monkeypatch: pyt
     with connected(ALONE, torch.device("cpu")) as fabric:
         assert fabric.world_size == 1
         assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.skipif(not THREADS.is_dir(), reason="this system does not tell a process's threads")
+def test_once_parted_no_thread_of_the_process_group_is_left_though_the_network_lives() -> None:
+    """Else the network's end, whenever that is, may wait for a thread that waits for it, and the process hangs."""
+
+    def group_threads() -> int:
+        return sum("gloo" in (thread / "comm").read_text() for thread in THREADS.iterdir())
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    strategy = AveragedGradients(OneDeviceEach(Processes("torchrun", 0, 1, 0), variables))
+    fabric = Fabric(accelerator="cpu", devices=1, strategy=strategy)
+    fabric.launch()
+    networks = [fabric.setup_module(nn.Linear(2, 2)) for _ in range(2)]
+    fabric.backward(networks[1](torch.ones(1, 2)).sum())
+    assert group_threads() > 0
+    strategy.part()
+    assert group_threads() == 0
+    assert not torch.distributed.is_initialized()
 
 
 def test_on_the_cpu_every_process_has_the_same_device() -> None:

@@ -45,7 +45,7 @@ def by_srun(arguments: list[str]) -> list[subprocess.Popen[str]]:
         step = {"MASTER_PORT": str(free.getsockname()[1]), "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_STEP_ID": "0"}
     return [
         subprocess.Popen(
-            [sys.executable, "-W", "error", *arguments],
+            [sys.executable, "-W", "error", "-X", "faulthandler", *arguments],
             cwd=ROOT,
             env=os.environ
             | step
@@ -114,7 +114,7 @@ def test_a_signal_to_one_process_stops_all_and_any_number_of_them_may_go_on(my_w
     mine = program.run_folder(my_work)
     wait_for(mine / "last.safetensors", processes)
     processes[1].send_signal(signal.SIGTERM)
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    errors = [error_of(process) for process in processes]
     assert [process.returncode for process in processes] == [75, 75], errors
     assert "stopped by SIGTERM after epoch" in errors[1]
     assert "stopped by a signal to another process" in errors[0]
@@ -153,3 +153,12 @@ def wait_for(path: Path, processes: list[subprocess.Popen[str]]) -> None:
         assert time.monotonic() < deadline
         assert all(process.poll() is None for process in processes)
         time.sleep(0.05)
+
+
+def error_of(process: subprocess.Popen[str]) -> str:
+    """What a process wrote to its error stream once it has ended; one that does not end adds where its threads are."""
+    try:
+        return process.communicate(timeout=120)[1]
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        return process.communicate()[1]

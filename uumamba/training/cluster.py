@@ -5,12 +5,15 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from weakref import WeakSet
 
 import torch
 from lightning_fabric import Fabric as Fabric
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from uumamba.core.errors import Interrupted
 from uumamba.core.processes import Processes
@@ -74,12 +77,38 @@ class OneDeviceEach(ClusterEnvironment):
         return self._processes.rank
 
 
-@contextmanager
-def connected(processes: Processes, device: torch.device) -> Iterator[Fabric]:
-    """Fabric on this process's device, in touch with the other processes, gradients averaged over all.
+class AveragedGradients(DDPStrategy):
+    """Averages gradients over all processes until they part.
 
     The heads that the loss does not reach have no gradient, hence `find_unused_parameters`.
     """
+
+    def __init__(self, environment: ClusterEnvironment) -> None:
+        super().__init__(cluster_environment=environment, find_unused_parameters=True)
+        self._wrapped: WeakSet[DistributedDataParallel] = WeakSet()
+
+    def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+        """Wrap a module, and remember it as long as it lives."""
+        wrapped = super().setup_module(module)
+        self._wrapped.add(wrapped)
+        return wrapped
+
+    def part(self) -> None:
+        """End the process group and its threads here and now; no wrapped module can be trained any more.
+
+        A module may live on, in an exception's traceback for instance, and its reducer with it, which holds the group.
+        Ending the group waits for its threads. A reducer does so without giving up Python's lock, and a thread may be
+        waiting for just that, to free a tensor: the process would hang (pytorch issue 56297). Python's own handle of
+        the group gives the lock up, so it must be the last.
+        """
+        for wrapped in self._wrapped:
+            del wrapped.reducer, wrapped.logger, wrapped.process_group
+        torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def connected(processes: Processes, device: torch.device) -> Iterator[Fabric]:
+    """Fabric on this process's device, in touch with the other processes, gradients averaged over all."""
     environment = OneDeviceEach(processes)
     devices = [device.index or 0] if device.type == "cuda" else 1
     if processes.count == 1:
@@ -88,16 +117,16 @@ def connected(processes: Processes, device: torch.device) -> Iterator[Fabric]:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     # It is about one small weight of the Mamba layers, and "not an error", as torch says.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    strategy = DDPStrategy(cluster_environment=environment, find_unused_parameters=True)
+    strategy = AveragedGradients(environment)
     fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=processes.count, strategy=strategy)
     fabric.launch()
     try:
         yield fabric
     except Interrupted:
-        torch.distributed.destroy_process_group()
+        strategy.part()
         raise
     # After any other error the others may wait for this process: only its end tells them.
-    torch.distributed.destroy_process_group()
+    strategy.part()
 
 
 def device_of(processes: Processes, device: torch.device) -> torch.device:
