@@ -86,7 +86,7 @@ def test_a_fused_decoder_is_measured_with_what_it_costs() -> None:
     measure_step(fused, choice, RULE, CPU)
     costs = [measure_step(*each, RULE, CPU) for each in ((build, choice), (fused, choice), (fused, again))]
     peaks = [cost.peak_bytes - cost.held_bytes for cost in costs if cost is not None]
-    assert peaks[0] < peaks[2] < peaks[1]
+    assert max(peaks[0], peaks[2]) < peaks[1]
 
 
 def test_a_device_that_runs_out_of_memory_gives_no_cost() -> None:
