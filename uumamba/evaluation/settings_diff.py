@@ -6,7 +6,7 @@ from typing import Any
 from uumamba.core.settings import leaves
 from uumamba.evaluation.result import Result
 
-_MACHINE = ("precision", "scan_backend", "device_name", "parameters", "git")
+_MACHINE = ("precision", "scan_backend", "filter_backend", "device_name", "parameters", "git")
 _MAY_DIFFER = (*_MACHINE, "hardware")
 """Within one run: what a training may change from fold to fold."""
 _NOT_THERE = "not there"

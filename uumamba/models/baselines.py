@@ -86,6 +86,11 @@ class _NnunetSettings(Settings):
         """No."""
         return False
 
+    @property
+    def uses_filter(self) -> bool:
+        """No."""
+        return False
+
     def build(
         self,
         topology: Topology,

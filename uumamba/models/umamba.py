@@ -85,6 +85,11 @@ class UMambaSettings(Settings):
         """Whether the selective scan runs in it, so that a scan backend matters."""
         return self.mamba != "none"
 
+    @property
+    def uses_filter(self) -> bool:
+        """Whether the adaptive filter runs in it, so that a filter backend matters."""
+        return self.decoder.uses_filter
+
     def adapt(self, topology: Topology) -> Topology:
         """The topology that the network has unless other blocks are asked for: the planned one."""
         return topology
@@ -129,6 +134,11 @@ class NoMambaSettings(Settings):
     def uses_scan(self) -> bool:
         """No."""
         return False
+
+    @property
+    def uses_filter(self) -> bool:
+        """Whether its decoder has the adaptive filter."""
+        return self.decoder.uses_filter
 
     def adapt(self, topology: Topology) -> Topology:
         """The topology that the network has unless other blocks are asked for: the planned one."""

@@ -10,10 +10,10 @@ from uumamba.core.files import write_json
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run, peak_memory_gb
 from uumamba.core.progress import progress_bar
+from uumamba.inference.backends import backends_in_words, backends_of
 from uumamba.inference.batch import CaseResult, predict_files
 from uumamba.inference.bundle import read_bundle
 from uumamba.inference.predictor import Predictor
-from uumamba.scan import resolve_backend
 
 
 def infer(
@@ -34,18 +34,17 @@ def infer(
     started = time.perf_counter()
     device = choose_device(device_name)
     bundles = [read_bundle(path) for path in models]
-    scans = any(bundle.description.network.uses_scan for bundle in bundles)
-    backend = resolve_backend("auto", device=device) if scans else "none"
+    backends = backends_of([bundle.description.network for bundle in bundles], scan_backend="auto", device=device)
     predictor = Predictor(bundles, device=device, overlap=overlap, mirror=mirror)
     record = describe_run(device) | {
         "precision": "fp32",
-        "scan_backend": backend,
+        **backends,
         "models": [{"path": str(bundle.path), "sha256": bundle.sha256} for bundle in bundles],
         "overlap": overlap,
         "mirror": mirror,
         "notice": "research use only",
     }
-    machine = f"scan {backend}, precision fp32, {device}, {record['threads']} threads"
+    machine = f"{backends_in_words(backends)}, precision fp32, {device}, {record['threads']} threads"
     log.info("%d model(s), %s", len(bundles), machine)
     outcomes: Counter[str] = Counter()
     with progress_bar() as progress:

@@ -22,6 +22,7 @@ from uumamba.core.progress import progress_bar, track
 from uumamba.core.seeding import derive_seed
 from uumamba.data.loader import PatchBatch, build_loader, level_strides, patches_of
 from uumamba.data.work_folder import WorkFolder
+from uumamba.inference.backends import backends_of
 from uumamba.inference.bundle import Bundle, build_network, read_bundle
 from uumamba.losses.segmentation import SegmentationLoss
 from uumamba.optim.sharpness import (
@@ -35,7 +36,6 @@ from uumamba.optim.slices import filter_normalised_direction, line_losses, plane
 from uumamba.optim.surface import LossSurface, surface_of
 from uumamba.reporting.landscape import landscape_figure
 from uumamba.reporting.style import save_figure
-from uumamba.scan import resolve_backend
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.setup import NetworkWithLoss, loss_of
 
@@ -164,11 +164,12 @@ def _describe(subject: _Subject, run: Path) -> dict[str, Any]:
             pixels.update(tensor.numpy().tobytes())
     deep = subject.config.training.deep_supervision
     size = "x".join(map(str, plan.patch_size))
-    scan, scans = subject.config.hardware.scan_backend, subject.config.network.uses_scan
     return {
         **describe_run(subject.device),
         "precision": "fp32",
-        "scan_backend": resolve_backend(scan, device=subject.device) if scans else "none",
+        **backends_of(
+            [subject.config.network], scan_backend=subject.config.hardware.scan_backend, device=subject.device
+        ),
         "run": str(run),
         "bundle_sha256": subject.bundle.sha256,
         "run_seed": subject.config.seed,

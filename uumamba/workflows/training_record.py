@@ -9,8 +9,8 @@ from uumamba.core.files import read_json
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run
 from uumamba.evaluation.settings_diff import nested_differences
+from uumamba.inference.backends import backends_in_words, backends_of
 from uumamba.inference.bundle import Bundle
-from uumamba.scan import resolve_backend
 from uumamba.training.fitted_run import FittedRun
 from uumamba.training.state import Training
 from uumamba.workflows.training_job import Job
@@ -29,7 +29,7 @@ def describe_job(job: Job, training: Training, fitted: FittedRun | None) -> dict
         **describe_run(job.device),
         "processes": job.processes.count,
         "launcher": job.processes.launcher,
-        "scan_backend": _scan_backend(job),
+        **backends_of([job.config.network], scan_backend=job.config.hardware.scan_backend, device=job.device),
         "seed": job.config.seed,
         "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
         "fold": job.fold,
@@ -48,12 +48,6 @@ def _what_must_stay(job: Job) -> dict[str, Any]:
     }
 
 
-def _scan_backend(job: Job) -> str:
-    if not job.config.network.uses_scan:
-        return "none"
-    return resolve_backend(job.config.hardware.scan_backend, device=job.device)
-
-
 def _network(job: Job) -> str:
     """Its settings in short: "umamba encoder v1 unet"."""
     values = job.config.network.model_dump(mode="json").values()
@@ -66,9 +60,7 @@ def log_description(job: Job, record: dict[str, Any]) -> None:
     patch = "x".join(map(str, plan.patch_size))
     network = f"{_network(job)}, {record['parameters'] / 1e6:.2f} M parameters, patch {patch}, batch {plan.batch_size}"
     log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
-    machine = (
-        f"scan {record['scan_backend']}, precision {record['precision']}, {job.device}, {record['threads']} threads"
-    )
+    machine = f"{backends_in_words(record)}, precision {record['precision']}, {job.device}, {record['threads']} threads"
     together = f", {count} processes by {job.processes.launcher}" if count > 1 else ""
     log.info("%s%s, seed %d%s", machine, together, job.config.seed, ", deterministic" * job.config.deterministic)
     if "init" in record and "earlier_sessions" not in record:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
@@ -43,6 +43,7 @@ class FreqFusionDecoderSettings(Settings):
     """
 
     name: Literal["freqfusion"] = "freqfusion"
+    uses_filter: ClassVar[bool] = True
     stages: Literal["coarse", "all"] | tuple[NonNegativeInt, ...] = "coarse"
     lowpass_kernel: PositiveInt | None = None
     highpass_kernel: PositiveInt = 3

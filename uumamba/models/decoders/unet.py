@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -116,6 +116,7 @@ class UNetDecoderSettings(Settings):
     """The published decoder: the coarse map is upsampled by itself."""
 
     name: Literal["unet"] = "unet"
+    uses_filter: ClassVar[bool] = False
 
     def fusion(self, _topology: Topology, _generation: Generation) -> FusionBuilder | None:
         """Nowhere."""
