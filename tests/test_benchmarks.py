@@ -15,6 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from uumamba.filtering import BACKENDS as FILTER_BACKENDS
+from uumamba.filtering import taps
+from uumamba.filtering.window import Window
 from uumamba.scan import BACKENDS, reference
 from uumamba.scan.inputs import ScanInputs
 from uumamba.scan.probe import Problem
@@ -115,6 +118,41 @@ def test_a_network_with_wrong_logits_is_not_timed(scripts: Callable[[str], Modul
     truth = network.small_logits("chunked", "cpu", torch.float32)
     found = network.one_round("chunked", task, 1.01 * truth)
     assert found == {"not_timed": "its logits are off by 9.9e-03, allowed is 1e-03"}
+
+
+def test_filtering(tmp_path: Path) -> None:
+    record = run("filtering", tmp_path, shows="taps")
+    (shape,) = record["shapes"]
+    assert shape["ways"].keys() == {*FILTER_BACKENDS, "blocks", "unfold"}
+    timed = {name: each for name, each in shape["ways"].items() if each["not_timed"] is None}
+    assert timed.keys() >= {"cpu", "taps", "blocks", "unfold"}
+    for each in timed.values():
+        assert each["parity_error"] < 1e-5
+        for what in ("forward", "forward_backward"):
+            assert 0 < each[what]["low"] <= each[what]["median"] <= each[what]["high"]
+            assert each[what]["times_the_fastest"] >= 1
+            assert each[what]["extra_bytes"] >= 0
+
+
+def test_a_wrong_a_failing_and_a_far_too_large_filter_are_not_timed(
+    scripts: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filtering, cpu = scripts("filtering"), torch.device("cpu")
+    (problem,) = filtering._QUICK.problems
+    truth = filtering.results("taps", problem, cpu, torch.float64)
+
+    def no_memory(*_: Any) -> Tensor:
+        raise RuntimeError("no memory")
+
+    def double(x: Tensor, kernels: Tensor, window: Window) -> Tensor:
+        return 2 * taps.forward(x, kernels, window)
+
+    for forward, words in ((no_memory, "RuntimeError: no memory"), (double, "it is off by 1.0e+00, allowed is 1e-05")):
+        own = SimpleNamespace(why_not=lambda *_: None, forward=forward, backward=taps.backward)
+        monkeypatch.setitem(FILTER_BACKENDS, "own", own)
+        assert filtering.check("own", problem, filtering._QUICK, cpu, truth)["not_timed"] == words
+    small = filtering.Plan((problem,), most_gigabytes=1e-4)
+    assert "its products alone take" in filtering.check("unfold", problem, small, cpu, truth)["not_timed"]
 
 
 @pytest.mark.slow

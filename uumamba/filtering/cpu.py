@@ -29,10 +29,9 @@ def forward(x: Tensor, kernels: Tensor, window: Window) -> Tensor:
     """Filter the map x by kernels (b, g, t, high); gives (b, g, c, high)."""
     from uumamba.filtering.cpu_kernels import filter_rows
 
-    out = torch.empty(*x.shape[:3], *kernels.shape[3:])
-    wide = _last_axis(window).enlarge(x.float())
-    problem = _problem(wide, out, window)
-    _work(filter_rows, problem, problem.high, wide, kernels, out)
+    problem = _problem(x, kernels, window)
+    out = torch.empty(*x.shape[:3], *kernels.shape[3:], dtype=torch.float32)
+    _work(filter_rows, problem, problem.high, _last_axis(window).enlarge(x), kernels, out)
     return out.to(x.dtype)
 
 
@@ -42,17 +41,16 @@ def backward(
     """The gradients of x and of the kernels, each if it is wanted, from that of the output."""
     from uumamba.filtering.cpu_kernels import kernel_gradients, map_gradients
 
-    wide = _last_axis(window).enlarge(x.float())
-    problem = _problem(wide, grad, window)
+    problem, along_rows = _problem(x, kernels, window), _last_axis(window)
     by_x = by_kernels = None
     if wanted[1]:
-        result = torch.empty(kernels.shape)
-        _work(kernel_gradients, problem, problem.high, wide, grad, result)
+        result = torch.empty(kernels.shape, dtype=torch.float32)
+        _work(kernel_gradients, problem, problem.high, along_rows.enlarge(x), grad, result)
         by_kernels = result.to(kernels.dtype)
     if wanted[0]:
-        result = torch.empty(wide.shape)
+        result = torch.empty(*x.shape[:-1], problem.low[-1], dtype=torch.float32)
         _work(map_gradients, problem, problem.low, kernels, grad, result)
-        by_x = _last_axis(window).shrink(result).to(x.dtype)
+        by_x = along_rows.shrink(result).to(x.dtype)
     return by_x, by_kernels
 
 
@@ -61,14 +59,15 @@ def _last_axis(window: Window) -> Window:
     return Window(window.kernel_size, (*(1 for _ in window.scale[1:]), window.scale[-1]))
 
 
-def _problem(wide: Tensor, out: Tensor, window: Window) -> "Problem":
+def _problem(x: Tensor, kernels: Tensor, window: Window) -> "Problem":
     """The sizes, those in 2D with a depth of 1."""
     from uumamba.filtering.cpu_kernels import Problem
 
+    wide = (*x.shape[3:-1], x.shape[-1] * window.scale[-1])
     kernel_size, scale, low, high = (
-        (1, *sizes)[-3:] for sizes in (window.kernel_size, window.scale, wide.shape[3:], out.shape[3:])
+        (1, *sizes)[-3:] for sizes in (window.kernel_size, window.scale, wide, kernels.shape[3:])
     )
-    return Problem(wide.shape[2], kernel_size, scale, low, high)
+    return Problem(x.shape[2], kernel_size, scale, low, high)
 
 
 def _work(kernel: Any, problem: "Problem", size: tuple[int, ...], *tensors: Tensor) -> None:
