@@ -2,7 +2,7 @@
 
 Tensors are contiguous, the map (b, g, c, low) with its border, kernels (b, g, t, high), output (b, g, c, high); `sizes`
 are (channels of a group, low, high), those in 2D with a depth of 1. A channel has fewer than 2^31 elements, a tensor
-may have more. BLOCK is (rows R, items I, places P), powers of 2: the sums that a program holds in registers, in float32.
+may have more. BLOCK is (rows R, items I, places P), powers of 2: the sums of a program, in float32 registers.
 Items are channels, or taps where their gradient is wanted. A place is an element along an output's width, and along its
 depth and height a block of `scale`: its rows all see the same elements of the map. With one place to a thread nothing
 is exchanged between threads, and every number that is read serves R or I products.
