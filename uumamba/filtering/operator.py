@@ -11,14 +11,14 @@ from torch.nn import functional
 
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.log import log
-from uumamba.filtering import cpu, taps
+from uumamba.filtering import cpu, taps, triton
 from uumamba.filtering.window import Window, sum_dtype
 
 # "auto" takes the first that can run. Each module has why_not(device, dtype) -> str | None, dtype being that of the
 # sums, forward(x, kernels, window) and backward(grad, x, kernels, window, wanted), as described in `taps`; it imports
 # what only it needs inside them.
-BACKENDS: dict[str, ModuleType] = {"cpu": cpu, "taps": taps}
-FilterBackend = Literal["auto", "cpu", "taps"]
+BACKENDS: dict[str, ModuleType] = {"cpu": cpu, "triton": triton, "taps": taps}
+FilterBackend = Literal["auto", "cpu", "triton", "taps"]
 """What a setting or a command may name."""
 
 _PADDINGS = {"zeros": "constant", "reflect": "reflect"}
