@@ -147,13 +147,8 @@ class FreqFusion(nn.Module):
         return responses.low_pass_kernels, responses.hr, responses.lr
 
     def responses(self, hr: Tensor, lr: Tensor) -> Responses:
-        """Everything on the way; arguments as of `forward`. Raises `InputError` if the sizes do not fit."""
-        wanted = tuple(-(-size // step) for size, step in zip(hr.shape[2:], self.scale, strict=True))
-        if tuple(lr.shape[2:]) != wanted:
-            raise InputError(
-                f"FreqFusion: for a fine map of {tuple(hr.shape[2:])} and scale {self.scale} the coarse map must have "
-                f"{wanted}, got {tuple(lr.shape[2:])}"
-            )
+        """Everything on the way; arguments as of `forward`. Raises `InputError` if the maps do not fit."""
+        self._check(hr, lr)
         fine, coarse = self.compress_hr(hr), self.compress_lr(lr)
         low_logits, high_logits, fine = self._logits(fine, coarse)
         kernels = self.low_pass.kernels(low_logits, scale=self.scale if self.options.semi_conv else self._ones)
@@ -168,6 +163,19 @@ class FreqFusion(nn.Module):
             offsets = self.offset_generator(fine, coarse)
             enlarged = self.offset_generator.resample(smoothed, offsets)
         return Responses(kernels, high_kernels, smoothed, smoothed_hr, offsets, enlarged, hr)
+
+    def _check(self, hr: Tensor, lr: Tensor) -> None:
+        axes, channels = len(self.scale), (self.compress_hr.in_channels, self.compress_lr.in_channels)
+        shapes = f"got hr {tuple(hr.shape)}, lr {tuple(lr.shape)}"
+        fits = hr.ndim == lr.ndim == axes + 2 and (hr.shape[1], lr.shape[1]) == channels and len(hr) == len(lr)
+        if not fits or 0 in hr.shape:
+            raise InputError(
+                f"FreqFusion: hr must be (batch, {channels[0]}, *high) and lr (batch, {channels[1]}, *low), with "
+                f"{axes} spatial axes, none of them 0; {shapes}"
+            )
+        wanted = tuple(-(-size // step) for size, step in zip(hr.shape[2:], self.scale, strict=True))
+        if tuple(lr.shape[2:]) != wanted:
+            raise InputError(f"FreqFusion: for this hr and scale {self.scale} lr must have size {wanted}; {shapes}")
 
     @property
     def _ones(self) -> tuple[int, ...]:
