@@ -35,7 +35,7 @@ class OffsetGenerator(nn.Module):
         fine = groups * len(kernel)
         coarse = fine * prod(scale)
         self.norm_hr, self.norm_lr = (
-            nn.GroupNorm(max(1, compressed // _NORM_GROUP), compressed) if norm else nn.Identity() for _ in range(2)
+            _group_norm(compressed) if norm else nn.Identity() for _ in range(2)
         )
         self.offset, self.hr_offset = (convolution(inputs, outputs, kernel) for outputs in (coarse, fine))
         self.direct_scale, self.hr_direct_scale = (convolution(inputs, outputs, kernel) for outputs in (coarse, fine))
@@ -91,6 +91,12 @@ class OffsetGenerator(nn.Module):
                     moved = moved.narrow(axis, start, size)
                 similarities.append((unit * moved).sum(1))
         return torch.stack(similarities, dim=1)
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    """Groups of 8 channels, as published, or of the next more that divide them."""
+    groups = next(count for count in range(max(1, channels // _NORM_GROUP), 0, -1) if channels % count == 0)
+    return nn.GroupNorm(groups, channels)
 
 
 def _convolve_both(one: Convolution, other: Convolution, x: Tensor) -> tuple[Tensor, Tensor]:
