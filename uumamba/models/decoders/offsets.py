@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from uumamba.core.errors import ConfigError
 from uumamba.filtering.window import sum_dtype
 from uumamba.models.blocks import Convolution, convolution, zero_bias
 
@@ -20,6 +21,7 @@ class OffsetGenerator(nn.Module):
 
     The fine map is finer by `scale`. `kernel` is that of the convolutions; an axis where it is 1 is flat: neighbours
     along it are not looked at. Each of `groups` of the resampled map's channels has its own offsets, along every axis.
+    Raises `ConfigError` if `compressed` channels cannot be normalised in groups of about eight.
     """
 
     def __init__(
@@ -34,8 +36,14 @@ class OffsetGenerator(nn.Module):
         inputs = compressed + prod(3 if step else 1 for step in self.steps) - 1
         fine = groups * len(kernel)
         coarse = fine * prod(scale)
+        norm_groups = max(1, compressed // _NORM_GROUP)
+        if norm and compressed % norm_groups:
+            raise ConfigError(
+                f"FreqFusion: compressed_channels must be a multiple of compressed_channels // {_NORM_GROUP} where "
+                f"feature_resample_norm is on, best of {_NORM_GROUP}, got {compressed}"
+            )
         self.norm_hr, self.norm_lr = (
-            nn.GroupNorm(max(1, compressed // _NORM_GROUP), compressed) if norm else nn.Identity() for _ in range(2)
+            nn.GroupNorm(norm_groups, compressed) if norm else nn.Identity() for _ in range(2)
         )
         self.offset, self.hr_offset = (convolution(inputs, outputs, kernel) for outputs in (coarse, fine))
         self.direct_scale, self.hr_direct_scale = (convolution(inputs, outputs, kernel) for outputs in (coarse, fine))
