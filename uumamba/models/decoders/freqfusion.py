@@ -230,9 +230,7 @@ def _per_axis(name: str, given: int | tuple[int, ...], axes: int, *, odd: bool =
     numbers = (given,) * axes if isinstance(given, int) else given
     if len(numbers) != axes or any(number < 1 or (odd and number % 2 == 0) for number in numbers):
         what = "an odd number" if odd else "a whole number"
-        raise ConfigError(
-            f"FreqFusion: {name} must be {what}, at least 1, or one for each of {axes} axes, got {given}"
-        )
+        raise ConfigError(f"FreqFusion: {name} must be {what}, at least 1, or one for each of {axes} axes, got {given}")
     return numbers
 
 
