@@ -36,10 +36,10 @@ class FreqFusionOptions(Settings):
     """
 
     scale_factor: Literal[1] = 1
-    lowpass_kernel: PositiveInt | tuple[PositiveInt, ...] = 5
-    highpass_kernel: PositiveInt | tuple[PositiveInt, ...] = 3
+    lowpass_kernel: int | tuple[int, ...] = 5
+    highpass_kernel: int | tuple[int, ...] = 3
     up_group: PositiveInt = 1
-    encoder_kernel: PositiveInt | tuple[PositiveInt, ...] = 3
+    encoder_kernel: int | tuple[int, ...] = 3
     encoder_dilation: PositiveInt = 1
     compressed_channels: PositiveInt = 64
     align_corners: bool = False
@@ -52,7 +52,7 @@ class FreqFusionOptions(Settings):
     semi_conv: bool = True
     hamming_window: bool = True
     feature_resample_norm: bool = True
-    scale: PositiveInt | tuple[PositiveInt, ...] = 2
+    scale: int | tuple[int, ...] = 2
     padding: Padding = "zeros"
 
 
@@ -88,6 +88,8 @@ class FreqFusion(nn.Module):
             self.options = chosen = FreqFusionOptions.model_validate(options)
         except ValidationError as error:
             raise ConfigError(f"FreqFusion: {first_problem(error)}") from None
+        if spatial_dims not in _INTERPOLATION:
+            raise ConfigError(f"FreqFusion: spatial_dims must be 2 or 3, got {spatial_dims}")
         low_pass = _per_axis("lowpass_kernel", chosen.lowpass_kernel, spatial_dims)
         self.scale = _per_axis("scale", chosen.scale, spatial_dims, odd=False)
         high_pass, encoder = (
@@ -226,9 +228,9 @@ class FreqFusion(nn.Module):
 
 def _per_axis(name: str, given: int | tuple[int, ...], axes: int, *, odd: bool = True) -> tuple[int, ...]:
     numbers = (given,) * axes if isinstance(given, int) else given
-    if len(numbers) != axes or (odd and any(number % 2 == 0 for number in numbers)):
+    if len(numbers) != axes or any(number < 1 or (odd and number % 2 == 0) for number in numbers):
         what = "an odd number" if odd else "a whole number"
-        raise ConfigError(f"FreqFusion: {name} must be {what}, or one for each of {axes} axes, got {given}")
+        raise ConfigError(f"FreqFusion: {name} must be {what}, at least 1, or one for each of {axes} axes, got {given}")
     return numbers
 
 

@@ -34,9 +34,7 @@ class OffsetGenerator(nn.Module):
         inputs = compressed + prod(3 if step else 1 for step in self.steps) - 1
         fine = groups * len(kernel)
         coarse = fine * prod(scale)
-        self.norm_hr, self.norm_lr = (
-            _group_norm(compressed) if norm else nn.Identity() for _ in range(2)
-        )
+        self.norm_hr, self.norm_lr = (_group_norm(compressed) if norm else nn.Identity() for _ in range(2))
         self.offset, self.hr_offset = (convolution(inputs, outputs, kernel) for outputs in (coarse, fine))
         self.direct_scale, self.hr_direct_scale = (convolution(inputs, outputs, kernel) for outputs in (coarse, fine))
 
