@@ -86,6 +86,12 @@ def test_another_decoder_does_not_inherit_settings() -> None:
         load_config(None, ["network.decoder.stages=all"])
 
 
+def test_stages_of_a_decoder_are_a_word_or_numbers() -> None:
+    message = r"network\.decoder\.stages: must be coarse, all, or a list of stages such as \[1, 2\], got 'fine'$"
+    with pytest.raises(ConfigError, match=message):
+        load_config(None, ["network.decoder={name: freqfusion, stages: fine}"])
+
+
 def test_another_network_does_not_inherit_settings() -> None:
     """Named again they are taken; the variant comes first."""
     small = find_config("acdc-small")

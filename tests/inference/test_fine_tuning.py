@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from uumamba.config import load_config
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
 from uumamba.data.plan import Plan
@@ -16,6 +17,7 @@ from uumamba.inference.bundle import Bundle
 from uumamba.inference.fine_tuning import start_from
 from uumamba.inference.network import network_of
 from uumamba.models.baselines import NnunetPlainSettings
+from uumamba.models.decoders.fused_upsampling import FreqFusionDecoderSettings
 from uumamba.models.networks import NetworkSettings
 from uumamba.models.topology import plan_topology
 from uumamba.models.umamba import UMambaSettings
@@ -159,6 +161,18 @@ def test_other_input_channels_are_refused(plan: Plan, make_bundle: MakeBundle) -
 def test_another_place_or_generation(settings: Any, message: str, plan: Plan, make_bundle: MakeBundle) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         start(make_bundle(), plan, UMambaSettings.model_validate(settings))
+
+
+def test_the_way_out_of_another_decoder_can_be_taken(plan: Plan, make_bundle: MakeBundle) -> None:
+    """Its settings are read back by --set."""
+    fused = UMambaSettings(mamba="none", decoder=FreqFusionDecoderSettings(stages=(0, 1)))
+    bundle = make_bundle(seed=3, network=fused)
+    with pytest.raises(InputError) as refused:
+        start(bundle, plan)
+    _, *ways_out = str(refused.value).partition("take ")[2].split("--set ")
+    config = load_config(None, ["network.mamba=none", *(way.strip() for way in ways_out)])
+    assert config.network == fused
+    assert start(bundle, plan, fused)[1:] == (set(), [])
 
 
 def test_another_kind_of_network(plan: Plan, make_bundle: MakeBundle) -> None:

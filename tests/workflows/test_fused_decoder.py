@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import program
-from uumamba.core.files import read_json
+from uumamba.core.files import read_json, write_json
 from uumamba.inference.bundle import read_bundle
 
 FUSED = "network.decoder={name: freqfusion, stages: all}"
@@ -29,6 +29,16 @@ def test_from_work_folder_to_label_maps(my_work: Path, images: tuple[Path, ...],
     assert program.train(my_work, "--resume") == 2
 
 
+def test_a_run_that_began_before_there_were_decoders_goes_on(my_trained: Path, run: Path) -> None:
+    record = read_json(run / "run.json")
+    del record["configuration"]["network"]["decoder"]
+    write_json(run / "run.json", record)
+    assert program.train(my_trained, "--resume") == 0
+
+
 def test_a_stage_that_is_not_there(my_work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.train(my_work, overrides=("network.decoder={name: freqfusion, stages: [5]}",)) == 2
-    assert "network.decoder.stages: decoder stages with a skip are 0 to" in capsys.readouterr().err
+    assert (
+        "network.decoder.stages: must be among the decoder stages with a skip ([0, 1]; 0 is full resolution)"
+        in capsys.readouterr().err
+    )

@@ -105,7 +105,8 @@ class _Problem:
         except TritonError as error:
             reason = " ".join(str(error).split())
             raise UumambaError(
-                f"adaptive filter: backend 'triton' does not compile or start here ({reason}); use backend 'taps'"
+                f"adaptive filter: backend 'triton' does not compile or start here ({reason}); it is not needed on the "
+                "CPU (hardware.device=cpu), nor with network.decoder.name=unet"
             ) from error
 
 
@@ -117,7 +118,7 @@ def _problem(x: Tensor, kernels: Tensor, window: Window) -> _Problem:
     if max(math.prod(low), math.prod(high)) >= _LARGEST:
         raise InputError(
             f"adaptive filter: backend 'triton' takes channels of fewer than {_LARGEST} elements, got {tuple(high)} on "
-            f"a map, with border, of {tuple(low)}; use smaller patches or backend 'taps'"
+            f"a map, with border, of {tuple(low)}; use smaller patches"
         )
     return _Problem(x.shape[0] * x.shape[1], x.shape[2], low, high, kernel_size, scale)
 

@@ -79,7 +79,7 @@ def _require_same_network(bundle: Bundle, plan: Plan, settings: NetworkSettings)
         return
     differences = [_difference(f"network.{key}", wanted[key], given.get(key, "without it")) for key in keys]
     differences += [_difference(part, getattr(theirs.topology, part), getattr(plan.topology, part)) for part in parts]
-    ways_out = [f"--set network.{key}={wanted[key]}" for key in keys]
+    ways_out = [f"--set network.{key}={_compact(wanted[key])}" for key in keys]
     ways_out += [_topology_settings(theirs.topology, plan)] if parts else []
     raise InputError(
         f"{bundle.path}: cannot start from it: its network has {', '.join(differences)}; take {' '.join(ways_out)}"
@@ -186,7 +186,7 @@ def _difference(name: str, theirs: object, ours: object) -> str:
 def _compact(value: object) -> str:
     """A value as `--set` reads it, without blanks that a shell would part it at."""
     if not isinstance(value, tuple | list):
-        return str(value)
+        return "null" if value is None else str(value)
     return str(value).replace("(", "[").replace(")", "]").replace(" ", "")
 
 

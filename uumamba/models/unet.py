@@ -32,8 +32,10 @@ class UNet(nn.Module):
         self.input_channels = input_channels
 
     def initialise(self, *, zero_last_norms: bool) -> None:
-        """He initialisation of convolutions; optionally basic blocks start as their shortcuts. Mamba and FreqFusion
-        have their own."""
+        """He initialisation of convolutions; optionally basic blocks start as their shortcuts.
+
+        Mamba and FreqFusion keep their own.
+        """
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
                 nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)

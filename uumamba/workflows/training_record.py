@@ -3,7 +3,9 @@
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
+from uumamba.config import RunConfig
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.core.log import log
@@ -71,13 +73,23 @@ def log_description(job: Job, record: dict[str, Any]) -> None:
         log.info("%d GPUs here, one is used; docs/training.md says how to use all", torch.cuda.device_count())
 
 
+def _completed(configuration: dict[str, Any]) -> dict[str, Any]:
+    """A record's configuration with the settings that came later, as they were by default."""
+    try:
+        return RunConfig.model_validate(configuration).model_dump(mode="json")
+    except ValidationError:
+        return configuration
+
+
 def require_same_run(job: Job, bundle: Bundle | None) -> dict[str, Any]:
     """A resumed run must go on as it began: the same settings (but for the machine's), plan, split and data.
 
     With a `bundle` it must have started from this one. Gives what the record keeps of the sessions before.
     """
     before, now = read_json(job.directory.record), _what_must_stay(job)
-    changed = [*nested_differences(before["configuration"], now.pop("configuration"), skip=_MAY_CHANGE_ON_RESUME)]
+    changed = [
+        *nested_differences(_completed(before["configuration"]), now.pop("configuration"), skip=_MAY_CHANGE_ON_RESUME)
+    ]
     changed += [name for name, value in now.items() if before[name] != value]
     if bundle is not None and bundle.sha256 != before.get("init", {}).get("sha256"):
         began = before.get("init", {}).get("bundle", "no bundle")

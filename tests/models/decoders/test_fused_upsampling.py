@@ -40,8 +40,7 @@ def fusions(network: UMamba) -> list[FreqFusion]:
 
 @pytest.mark.parametrize(
     ("generation", "stages", "expected"),
-    [("v1", "all", [0, 1]), ("v1", "coarse", [1]), ("v2", "all", [1]), ("v1", (0,), [0]), ("v2", (1,), [1]),
-     ("v1", (), [])],
+    [("v1", "all", [0, 1]), ("v1", "coarse", [1]), ("v2", "all", [1]), ("v1", (0,), [0]), ("v2", (1,), [1])],
 )  # fmt: skip
 def test_the_chosen_stages_are_fused(
     generation: Generation, stages: Literal["all", "coarse"] | tuple[int, ...], expected: list[int]
@@ -52,12 +51,32 @@ def test_the_chosen_stages_are_fused(
 
 @pytest.mark.parametrize(
     ("generation", "stages", "message"),
-    [("v1", (0, 2), r"decoder stages with a skip are 0 to 1 \(0 is full resolution\), got 0, 2"),
-     ("v2", (0,), r"decoder stages with a skip are 1 to 1 .*, got 0")],
+    [("v1", (0, 2), r"among the decoder stages with a skip \(\[0, 1\]; 0 is full resolution\), got \[0, 2\]"),
+     ("v2", (0,), r"among the decoder stages with a skip \(\[1\]; .*, got \[0\]")],
 )  # fmt: skip
 def test_a_stage_without_a_skip_cannot_be_fused(generation: Generation, stages: tuple[int, ...], message: str) -> None:
-    with pytest.raises(ConfigError, match=f"network.decoder.stages: {message}"):
+    with pytest.raises(ConfigError, match=f"network.decoder.stages: must be {message}"):
         build(FLAT, generation=generation, stages=stages)
+
+
+@pytest.mark.parametrize(("generation", "stages"), [("v1", "coarse"), ("v2", "coarse"), ("v2", "all"), ("v1", ())])
+def test_a_decoder_that_fuses_nothing_is_refused(generation: Generation, stages: Any) -> None:
+    topology = plan_topology((16, 16), (1.0, 1.0), base_features=4, max_features=8, max_stages=2)
+    with pytest.raises(
+        ConfigError, match=r"of this network's 1 decoder stages none is fused .* take stages: all, plan"
+    ):
+        build(topology, generation=generation, stages=stages)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"lowpass_kernel": 4}, "lowpass_kernel must be an odd number"),
+     ({"highpass_kernel": 2}, "highpass_kernel must be an odd number"),
+     ({"feature_resample_group": 3}, "feature_resample_group must divide the 16 channels")],
+)  # fmt: skip
+def test_an_option_that_does_not_fit_names_setting_and_stage(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"network.decoder, stage 1: FreqFusion: {message}.*; set what fits every"):
+        build(FLAT, **options)
 
 
 def test_windows_follow_the_stages_kernels() -> None:

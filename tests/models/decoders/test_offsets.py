@@ -155,3 +155,13 @@ def test_any_number_of_channels_can_be_normalised(channels: int, groups: int) ->
     norm = OffsetGenerator(channels, kernel=(3, 3), scale=(2, 2), groups=1).norm_hr
     assert isinstance(norm, nn.GroupNorm)
     assert norm.num_groups == groups
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_voxel_of_zeros_has_no_direction(dtype: torch.dtype) -> None:
+    """Also where the least length would vanish in half precision."""
+    layer = OffsetGenerator(8, kernel=(3, 3), scale=(2, 2), groups=1, norm=False).to(dtype)
+    hr, lr = (torch.zeros(1, 8, size, size, dtype=dtype, requires_grad=True) for size in (8, 4))
+    offsets = layer(hr, lr)
+    offsets.float().sum().backward()
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in (offsets, hr.grad, lr.grad))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from math import prod
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +40,7 @@ class KernelGenerator(nn.Module):
         self.encoder = convolution(compressed, groups * prod(kernel_size), encoder_kernel, dilation=encoder_dilation)
         self.kernel_size = tuple(kernel_size)
         self.padding = padding
-        self._log_windows = [np.log(np.hamming(size) if hamming else np.ones(size)).tolist() for size in kernel_size]
+        self._window = {} if hamming else {"alpha": 1.0, "beta": 0.0}
 
     def logits(self, features: Tensor) -> Tensor:
         """Features (batch, compressed, *size) to the logits of kernels (batch, groups taps, *size)."""
@@ -68,7 +67,10 @@ class KernelGenerator(nn.Module):
         total = torch.zeros((), device=logits.device, dtype=logits.dtype)
         for axis, (taps, step) in enumerate(zip(self.kernel_size, scale, strict=True)):
             size = logits.shape[2 + axis]
-            offset = torch.tensor(self._log_windows[axis], device=logits.device, dtype=logits.dtype)[:, None]
+            window = torch.hamming_window(
+                taps, periodic=False, **self._window, dtype=logits.dtype, device=logits.device
+            )
+            offset = window.log()[:, None]
             if self.padding == "zeros":
                 low, radius = -(-size // step), taps // 2
                 place = torch.arange(size, device=logits.device) // step

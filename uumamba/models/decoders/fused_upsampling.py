@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection
 from typing import ClassVar, Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt, field_validator
 from torch import Tensor, nn
 
 from uumamba.core.errors import ConfigError
@@ -53,6 +53,11 @@ class FreqFusionDecoderSettings(Settings):
     def fusion(self, topology: Topology, generation: Generation) -> FusionBuilder | None:
         """Builds the fusion of a stage; raises `ConfigError` if `stages` names one that cannot have it."""
         chosen = self._stages(topology, generation)
+        if not chosen:
+            raise ConfigError(
+                f"network.decoder: of this network's {len(topology.features) - 1} decoder stages none is fused with "
+                f"stages {self.stages}; take stages: all, plan more stages, or name: unet"
+            )
         return lambda stage: self._build(topology, stage) if stage in chosen else None
 
     def _stages(self, topology: Topology, generation: Generation) -> Collection[int]:
@@ -62,10 +67,17 @@ class FreqFusionDecoderSettings(Settings):
             return [stage for stage in possible if stage > 0 or self.stages == "all"]
         if not set(self.stages) <= set(possible):
             raise ConfigError(
-                f"network.decoder.stages: decoder stages with a skip are {possible[0]} to {possible[-1]} (0 is full "
-                f"resolution), got {', '.join(map(str, self.stages))}"
+                f"network.decoder.stages: must be among the decoder stages with a skip ({possible}; 0 is full "
+                f"resolution), got {list(self.stages)}"
             )
         return self.stages
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _check_stages(cls, stages: object) -> object:
+        if isinstance(stages, str) and stages not in ("coarse", "all"):
+            raise ValueError("must be coarse, all, or a list of stages such as [1, 2]")
+        return stages
 
     def _build(self, topology: Topology, stage: int) -> FusedUpsampling:
         features, below = topology.features[stage : stage + 2]
@@ -73,15 +85,18 @@ class FreqFusionDecoderSettings(Settings):
         is_cube = len(kernel) > 2 and min(kernel) > 1
         lowpass = self.lowpass_kernel or (3 if is_cube else 5)
         compressed = _NORM_GROUP * math.ceil((features + below) / _NORM_GROUP**2)
-        fusion = FreqFusion(
-            topology.spatial_dims,
-            features,
-            below,
-            scale=topology.strides[stage + 1],
-            lowpass_kernel=[lowpass if size > 1 else 1 for size in kernel],
-            highpass_kernel=[self.highpass_kernel if size > 1 else 1 for size in kernel],
-            compressed_channels=compressed,
-            feature_resample=self.feature_resample,
-            feature_resample_group=self.feature_resample_group,
-        )
+        try:
+            fusion = FreqFusion(
+                topology.spatial_dims,
+                features,
+                below,
+                scale=topology.strides[stage + 1],
+                lowpass_kernel=[lowpass if size > 1 else 1 for size in kernel],
+                highpass_kernel=[self.highpass_kernel if size > 1 else 1 for size in kernel],
+                compressed_channels=compressed,
+                feature_resample=self.feature_resample,
+                feature_resample_group=self.feature_resample_group,
+            )
+        except ConfigError as error:
+            raise ConfigError(f"network.decoder, stage {stage}: {error}; set what fits every stage") from None
         return FusedUpsampling(fusion, below=below, features=features, spatial_dims=topology.spatial_dims)

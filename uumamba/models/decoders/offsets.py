@@ -13,6 +13,8 @@ from uumamba.models.blocks import Convolution, convolution, zero_bias
 
 _NORM_GROUP = 8
 _EPS = 1e-8
+_PLANE = 4
+"""Axes of a batch of 2D maps."""
 
 
 class OffsetGenerator(nn.Module):
@@ -79,7 +81,9 @@ class OffsetGenerator(nn.Module):
 
     def _similarity(self, x: Tensor) -> Tensor:
         """Each voxel's cosine with its neighbours' features (batch, neighbours, *size); 0 with what lies outside."""
-        unit = x / x.norm(dim=1, keepdim=True).clamp_min(_EPS)
+        # In half precision the least length would be 0, and a voxel of zeros no direction but NaN.
+        wide = x.to(sum_dtype(x))
+        unit = wide / wide.norm(dim=1, keepdim=True).clamp_min(_EPS)
         bordered = functional.pad(unit, [step for step in reversed(self.steps) for _ in range(2)])
         similarities = []
         for corner in product(*((0, step, 2 * step) if step else (0,) for step in self.steps)):
@@ -88,7 +92,7 @@ class OffsetGenerator(nn.Module):
                 for axis, (start, size) in enumerate(zip(corner, x.shape[2:], strict=True), start=2):
                     moved = moved.narrow(axis, start, size)
                 similarities.append((unit * moved).sum(1))
-        return torch.stack(similarities, dim=1)
+        return torch.stack(similarities, dim=1).to(x.dtype)
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:
@@ -100,7 +104,8 @@ def _group_norm(channels: int) -> nn.GroupNorm:
 def _convolve_both(one: Convolution, other: Convolution, x: Tensor) -> tuple[Tensor, Tensor]:
     """`one(x)` and `other(x)`: one convolution with few channels takes as long as with twice as many."""
     bias = None if one.bias is None or other.bias is None else torch.cat((one.bias, other.bias))
-    both = one._conv_forward(x, torch.cat((one.weight, other.weight)), bias)
+    convolve = functional.conv2d if x.ndim == _PLANE else functional.conv3d
+    both = convolve(x, torch.cat((one.weight, other.weight)), bias, padding=one.padding)
     first, second = both.split((one.out_channels, other.out_channels), dim=1)
     return first, second
 
