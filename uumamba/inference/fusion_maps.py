@@ -29,6 +29,13 @@ coarse map enlarged by repetition, less the filtered one. `high_pass_gain`: what
 Both are root mean squares over the channels at a place, in per cent of the same over the whole map. `offset`: how far
 from its place the coarse map is read, mean over the groups.
 """
+_WORDS = {
+    _LOW: ("narrower", "wider", "wide"),
+    _HIGH: ("less", "more", "much"),
+    _DETAILS: ("less", "more", "much"),
+    _OFFSET: ("shorter", "longer", "long"),
+}
+_TIMES = 2
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,19 @@ class BorderRow:
         """Border over elsewhere."""
         return self.border / self.elsewhere if self.border is not None and self.elsewhere else None
 
+    @property
+    def words(self) -> str:
+        """The ratio for people: "8 % narrower at borders", "3.1 times as much at borders"."""
+        if self.ratio is None:
+            return "no border to compare"
+        less, more, much = _WORDS[self.quantity]
+        if self.ratio >= _TIMES:
+            return f"{self.ratio:.1f} times as {much} at borders"
+        per_cent = round(100 * (self.ratio - 1))
+        if per_cent == 0:
+            return f"as {much} at borders as elsewhere"
+        return f"{abs(per_cent)} % {less if per_cent < 0 else more} at borders"
+
 
 def fused_stages(network: nn.Module) -> dict[int, FreqFusion]:
     """A network's FreqFusions by decoder stage, full resolution (0) first."""
@@ -112,7 +132,8 @@ def kernel_widths(kernels: Tensor, kernel_size: Sequence[int]) -> Tensor:
     from_middle = [torch.arange(size, device=kernels.device) - size // 2 for size in kernel_size]
     squares = sum(axis**2 for axis in torch.meshgrid(*from_middle, indexing="ij"))
     weights = unflatten(kernels, 1, (-1, prod(kernel_size))).mean(1)
-    return torch.tensordot(weights, torch.as_tensor(squares).flatten().to(weights), ([1], [0])).sqrt()
+    moments: Tensor = torch.tensordot(weights, torch.as_tensor(squares).flatten().to(weights), ([1], [0]))
+    return moments.sqrt()
 
 
 def border_rows(maps: StageMaps, labels: NDArray[np.integer]) -> list[BorderRow]:

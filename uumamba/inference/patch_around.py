@@ -41,8 +41,8 @@ def choose_slice(labels: NDArray[np.integer], number: int | None) -> int:
     if not (1 <= number <= len(voxels) and voxels[number - 1]):
         inhabited = np.flatnonzero(voxels) + 1
         raise InputError(
-            f"--slice {number}: slices with a structure are {inhabited[0]} to {inhabited[-1]} on the network's grid, "
-            f"which has {len(voxels)}"
+            f"--slice {number}: no structure there; on the network's grid, which has {len(voxels)} slices, those with "
+            f"one lie between {inhabited[0]} and {inhabited[-1]}"
         )
     return number - 1
 

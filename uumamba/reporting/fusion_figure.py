@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,11 +32,11 @@ _MARGIN_MM = 25.0
 _CELL_INCHES = 2.6
 _ARROWS = 18
 _NOTE = (
-    "Narrow kernels take the place alone, wide ones smooth. Changes are root mean squares over the channels, in per cent "
-    "of the whole map's.\nArrows: the offsets' mean over the groups, in the slice, lengths drawn in proportion to the "
-    "stage's longest. Colours from the 1st to the 99th percentile of what is shown.\nBelow each picture: the mean at "
-    "borders over the mean elsewhere, in the whole patch without places whose kernel is cut by its edge. Other gradients "
-    "than those of the structures count as elsewhere."
+    "Narrow kernels take the place alone, wide ones smooth. Changes are root mean squares over the channels, in per "
+    "cent of the whole map's.\nArrows: where the coarse map is read, the offsets' mean over the groups, in proportion "
+    "to the stage's longest. Colours from the 1st to the 99th percentile of what is shown.\nBelow each picture: the "
+    "mean at borders against the mean elsewhere, in the whole patch without places whose kernel is cut by its edge. "
+    "Edges of what has no label count as elsewhere."
 )
 
 
@@ -64,9 +65,9 @@ def fusion_figure(
     region = _region(subject)
     quantities = [name for name in UNITS if any(name in stage.maps for stage in stages)]
     width = 1.35 * _CELL_INCHES * len(quantities) + _CELL_INCHES
-    figure = new_figure(width, len(stages) * (_CELL_INCHES * _aspect(region, subject) + 0.55) + 1.6)
+    figure = new_figure(width, len(stages) * (_CELL_INCHES * _aspect(region, subject) + 0.35) + 1.5)
     grid = figure.subplots(len(stages), 1 + len(quantities), squeeze=False)
-    ratios = {(row.stage, row.quantity): row.ratio for row in rows}
+    words = {(row.stage, row.quantity): row.words for row in rows}
     for stage, (first, *others) in zip(stages, grid, strict=True):
         _draw_border(first, stage, subject)
         for quantity, axes in zip(quantities, others, strict=True):
@@ -74,8 +75,7 @@ def fusion_figure(
                 axes.set_axis_off()
                 continue
             _draw_quantity(axes, stage, quantity, subject, region)
-            ratio = ratios.get((stage.name, quantity))
-            axes.set_xlabel("no border to compare" if ratio is None else f"border / elsewhere {ratio:.2f}", fontsize=8)
+            axes.set_xlabel(words[stage.name, quantity], fontsize=9)
         for axes in (axes for axes in (first, *others) if axes.images):
             _frame(axes, subject, region)
     for axes, head in zip(grid[0], ["Image and border", *(_TITLES[name] for name in quantities)], strict=True):
@@ -93,12 +93,12 @@ def fusion_figure(
     return figure
 
 
-def _turned(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _turned(values: NDArray[Any]) -> NDArray[Any]:
     """Rows from anterior to posterior, columns from the patient's right to the left."""
     return values[::-1, ::-1]
 
 
-def _plane(values: NDArray[np.generic], stage: StageMaps, subject: FusedSlice) -> NDArray[np.generic]:
+def _plane(values: NDArray[Any], stage: StageMaps, subject: FusedSlice) -> NDArray[Any]:
     """A map's slice, turned for the picture."""
     return _turned(values[subject.depth // stage.stride[0]] if values.ndim == 3 else values)
 
@@ -117,7 +117,7 @@ def _region(subject: FusedSlice) -> tuple[slice, slice]:
 def _aspect(region: tuple[slice, slice], subject: FusedSlice) -> float:
     """Height over width of the region in mm."""
     height, width = ((part.stop - part.start) * mm for part, mm in zip(region, subject.spacing_mm, strict=True))
-    return height / width
+    return float(height / width)
 
 
 def _extent(subject: FusedSlice) -> tuple[float, float, float, float]:
@@ -163,15 +163,15 @@ def _draw_quantity(
     bar.set_label(UNITS[quantity], fontsize=8)
     bar.ax.tick_params(labelsize=7)
     if quantity == "offset" and stage.arrows is not None:
-        _draw_arrows(axes, stage, subject, region)
+        # Turning the picture turns the arrows too.
+        down, across = (-_plane(stage.arrows[axis], stage, subject) for axis in (-2, -1))
+        _draw_arrows(axes, stage, down, across, region)
 
 
-def _draw_arrows(axes: Axes, stage: StageMaps, subject: FusedSlice, region: tuple[slice, slice]) -> None:
+def _draw_arrows(
+    axes: Axes, stage: StageMaps, down: NDArray[Any], across: NDArray[Any], region: tuple[slice, slice]
+) -> None:
     """Where the coarse map is read, every few voxels of what is shown."""
-    if stage.arrows is None:
-        return
-    # Turning the picture turns the arrows too.
-    down, across = (-_plane(stage.arrows[axis], stage, subject) for axis in (-2, -1))
     steps, coarse = stage.stride[-2:], [a * b for a, b in zip(stage.stride[-2:], stage.scale[-2:], strict=True)]
     rows, columns = (
         np.arange(part.start // step, part.stop // step, max(1, (part.stop - part.start) // (step * _ARROWS)))
@@ -191,8 +191,10 @@ def _draw_arrows(axes: Axes, stage: StageMaps, subject: FusedSlice, region: tupl
         angles="xy",
         scale_units="xy",
         scale=longest / (1.5 * room),
-        color="white",
-        width=0.005,
+        facecolor="white",
+        edgecolor="black",
+        linewidth=0.4,
+        width=0.007,
     )
 
 

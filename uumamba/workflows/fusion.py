@@ -136,9 +136,10 @@ def _cells(row: BorderRow) -> tuple[str | float | None, ...]:
 def _table(rows: tuple[BorderRow, ...]) -> Table:
     """The means for the screen."""
     table = Table("stage", "quantity", "unit")
-    for head in ("at borders", "elsewhere", "ratio"):
-        table.add_column(head, justify="right")
+    table.add_column("at borders", justify="right")
+    table.add_column("elsewhere", justify="right")
+    table.add_column("")
     for row in rows:
-        numbers = (number_text(value, ".4g") for value in (row.border, row.elsewhere, row.ratio))
-        table.add_row(row.stage, row.quantity.replace("_", " "), UNITS[row.quantity], *numbers)
+        numbers = (number_text(value, ".4g") for value in (row.border, row.elsewhere))
+        table.add_row(row.stage, row.quantity.replace("_", " "), UNITS[row.quantity], *numbers, row.words)
     return table
