@@ -174,7 +174,7 @@ def _draw_arrows(
     """Where the coarse map is read, every few voxels of what is shown."""
     steps, coarse = stage.stride[-2:], [a * b for a, b in zip(stage.stride[-2:], stage.scale[-2:], strict=True)]
     rows, columns = (
-        np.arange(part.start // step, part.stop // step, max(1, (part.stop - part.start) // (step * _ARROWS)))
+        np.arange(part.start // step, part.stop // step, -(-(part.stop - part.start) // (step * _ARROWS)))
         for part, step in zip(region, steps, strict=True)
     )
     places = np.ix_(rows, columns)
