@@ -1,6 +1,7 @@
 """A row for each fused stage, a picture for each quantity, everything in its place."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 
 from uumamba.core.labels import LabelSet
-from uumamba.inference.fusion_maps import UNITS, StageMaps, border_rows
-from uumamba.reporting.fusion_figure import FusedSlice, fusion_figure
+from uumamba.inference.fusion_maps import UNITS, StageMaps, border_rows, compared_places
+from uumamba.reporting.fusion_figure import FusedPatch, fusion_figure
 
 Pixels = Callable[[Figure], np.ndarray]
 NAMES = LabelSet(names=("background", "shell", "ball"))
@@ -43,9 +44,8 @@ def stage_of(number: int, stride: tuple[int, ...], *size: int, without: Sequence
 
 def figure_of(stages: Sequence[StageMaps], labels: np.ndarray, depth: int = 0) -> Figure:
     rows = [row for stage in stages for row in border_rows(stage, labels)]
-    plane = labels if labels.ndim == 2 else labels[depth]
-    image = np.random.default_rng(0).normal(size=plane.shape).astype(np.float32)
-    return fusion_figure(stages, rows, FusedSlice(image, plane, depth, (1.5, 1.25), NAMES), title="a case")
+    image = np.random.default_rng(0).normal(size=labels.shape).astype(np.float32)
+    return fusion_figure(stages, rows, FusedPatch(image, labels, depth, (1.5, 1.25), NAMES), title="a case")
 
 
 def pictures(figure: Figure) -> list[Axes]:
@@ -94,6 +94,16 @@ def test_maps_are_turned_and_lie_on_the_patch() -> None:
     assert panel.get_aspect() == pytest.approx(1.5 / 1.25)
 
 
+def test_tinted_are_the_places_that_count_as_border() -> None:
+    stage = replace(stage_of(1, (1, 2, 2), 4, 24, 20), scale=(1, 2, 2))
+    labels = ring(4, 48, 40)
+    labels[2, 20:] = 0
+    panel = pictures(figure_of([stage], labels, depth=2))[0]
+    border, _ = compared_places(stage, labels)
+    assert 0 < border[2].sum() < border[2].size / 2
+    np.testing.assert_array_equal(panel.images[1].get_array()[..., 3] > 0, border[2, ::-1, ::-1])
+
+
 def test_only_the_region_around_the_structures_is_shown() -> None:
     panel = pictures(figure_of([stage_of(0, (1, 1), 120, 100)], ring(120, 100)))[1]
     # The shell has 17 voxels, and 25 mm are 20 and 17 of them.
@@ -129,5 +139,5 @@ def test_a_constant_map_and_image_are_drawn(pixels: Pixels) -> None:
     for values in stage.maps.values():
         values[:] = 0
     labels = ring(48, 40)
-    subject = FusedSlice(np.zeros((48, 40), np.float32), labels, 0, (1.5, 1.5), NAMES)
+    subject = FusedPatch(np.zeros((48, 40), np.float32), labels, 0, (1.5, 1.5), NAMES)
     assert pixels(fusion_figure([stage], border_rows(stage, labels), subject)).std() > 0.1

@@ -137,7 +137,16 @@ def kernel_widths(kernels: Tensor, kernel_size: Sequence[int]) -> Tensor:
 
 
 def border_rows(maps: StageMaps, labels: NDArray[np.integer]) -> list[BorderRow]:
-    """Every quantity at the borders of `labels` (*patch), and elsewhere.
+    """Every quantity's mean over the two kinds of places of `compared_places`."""
+    places = compared_places(maps, labels)
+    return [
+        BorderRow(maps.name, quantity, _mean(values, places[0]), _mean(values, places[1]), *map(_count, places))
+        for quantity, values in maps.maps.items()
+    ]
+
+
+def compared_places(maps: StageMaps, labels: NDArray[np.integer]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks (*size) of the places at the borders of `labels` (*patch), and of those elsewhere.
 
     A place is at a border if one next to it has another label, along axes on which the kernels span more than one
     voxel. What is `UNKNOWN` counts nowhere, nor do places whose kernel is cut by the map's border.
@@ -145,11 +154,7 @@ def border_rows(maps: StageMaps, labels: NDArray[np.integer]) -> list[BorderRow]
     seen = labels[tuple(slice(step // 2, None, step) for step in maps.stride)]
     border = find_border(seen, [axis for axis, size in enumerate(maps.kernel_size) if size > 1])
     counted = (seen != UNKNOWN) & _whole_kernels(maps)
-    places = (counted & border, counted & ~border)
-    return [
-        BorderRow(maps.name, quantity, _mean(values, places[0]), _mean(values, places[1]), *map(_count, places))
-        for quantity, values in maps.maps.items()
-    ]
+    return counted & border, counted & ~border
 
 
 def find_border(labels: NDArray[np.integer], axes: Collection[int]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from uumamba.core.labels import LabelSet
-from uumamba.inference.fusion_maps import UNITS, BorderRow, StageMaps, find_border
+from uumamba.inference.fusion_maps import UNITS, BorderRow, StageMaps, compared_places
 from uumamba.reporting.overlay import outline
 from uumamba.reporting.style import new_figure, structure_colour
 
@@ -41,10 +41,10 @@ _NOTE = (
 
 
 @dataclass(frozen=True)
-class FusedSlice:
-    """What is drawn: `image` and `labels` (2 axes) of the slice in the patch, and where it lies in a volume's patch.
+class FusedPatch:
+    """What is drawn: `image` and `labels` (*patch), and of a volume the slice `depth` along its first axis.
 
-    `depth` is its index along the patch's first axis, which 2D maps do not have; `spacing_mm` of the two axes.
+    `spacing_mm` is that of the slice's two axes.
     """
 
     image: NDArray[np.float32]
@@ -53,9 +53,19 @@ class FusedSlice:
     spacing_mm: tuple[float, float]
     names: LabelSet
 
+    @property
+    def outlined(self) -> NDArray[Any]:
+        """The labels of the slice as it is drawn."""
+        return self.plane(self.labels)
+
+    def plane(self, values: NDArray[Any], stride: Sequence[int] = (1,)) -> NDArray[Any]:
+        """The slice of an array (*size) of that stride: rows from anterior to posterior, columns from the patient's
+        right to the left."""
+        return (values[self.depth // stride[0]] if values.ndim == 3 else values)[::-1, ::-1]
+
 
 def fusion_figure(
-    stages: Sequence[StageMaps], rows: Sequence[BorderRow], subject: FusedSlice, *, title: str = ""
+    stages: Sequence[StageMaps], rows: Sequence[BorderRow], subject: FusedPatch, *, title: str = ""
 ) -> Figure:
     """For each fused stage the image with the places that count as border, then every quantity that there is.
 
@@ -93,58 +103,48 @@ def fusion_figure(
     return figure
 
 
-def _turned(values: NDArray[Any]) -> NDArray[Any]:
-    """Rows from anterior to posterior, columns from the patient's right to the left."""
-    return values[::-1, ::-1]
-
-
-def _plane(values: NDArray[Any], stage: StageMaps, subject: FusedSlice) -> NDArray[Any]:
-    """A map's slice, turned for the picture."""
-    return _turned(values[subject.depth // stage.stride[0]] if values.ndim == 3 else values)
-
-
-def _region(subject: FusedSlice) -> tuple[slice, slice]:
+def _region(subject: FusedPatch) -> tuple[slice, slice]:
     """Rows and columns of the picture that hold the structures and the margin."""
-    places = np.argwhere(_turned(subject.labels) > 0)
+    labels = subject.outlined
+    places = np.argwhere(labels > 0)
     parts = []
-    for axis, size in enumerate(subject.labels.shape):
+    for axis, size in enumerate(labels.shape):
         margin = round(_MARGIN_MM / subject.spacing_mm[axis])
         first, last = (int(places[:, axis].min()), int(places[:, axis].max())) if len(places) else (0, size - 1)
         parts.append(slice(max(first - margin, 0), min(last + margin + 1, size)))
     return parts[0], parts[1]
 
 
-def _aspect(region: tuple[slice, slice], subject: FusedSlice) -> float:
+def _aspect(region: tuple[slice, slice], subject: FusedPatch) -> float:
     """Height over width of the region in mm."""
     height, width = ((part.stop - part.start) * mm for part, mm in zip(region, subject.spacing_mm, strict=True))
     return float(height / width)
 
 
-def _extent(subject: FusedSlice) -> tuple[float, float, float, float]:
+def _extent(subject: FusedPatch) -> tuple[float, float, float, float]:
     """Every map is drawn in the patch's voxels, so that lines of the structures fit on all of them."""
-    rows, columns = subject.labels.shape
+    rows, columns = subject.outlined.shape
     return (-0.5, columns - 0.5, rows - 0.5, -0.5)
 
 
-def _draw_border(axes: Axes, stage: StageMaps, subject: FusedSlice) -> None:
+def _draw_border(axes: Axes, stage: StageMaps, subject: FusedPatch) -> None:
     """The image, and the places of the stage that count as border."""
-    image = _turned(subject.image)
+    image = subject.plane(subject.image)
     low, high = np.percentile(image, _WINDOW_PERCENTILES)
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), extent=_extent(subject), aspect="auto")
-    rows, columns = stage.stride[-2:]
-    seen = subject.labels[rows // 2 :: rows, columns // 2 :: columns]
-    spanned = [axis for axis, size in enumerate(stage.kernel_size[-2:]) if size > 1]
-    layer = np.zeros((*seen.shape, 4))
-    layer[_turned(find_border(seen, spanned))] = (*to_rgb(_BORDER_COLOUR), 0.35)
+    border, _ = compared_places(stage, subject.labels)
+    tinted = subject.plane(border, stage.stride)
+    layer = np.zeros((*tinted.shape, 4))
+    layer[tinted] = (*to_rgb(_BORDER_COLOUR), 0.35)
     axes.imshow(layer, extent=_extent(subject), interpolation="nearest", aspect="auto")
     axes.set_ylabel(stage.name, fontsize=9)
 
 
 def _draw_quantity(
-    axes: Axes, stage: StageMaps, quantity: str, subject: FusedSlice, region: tuple[slice, slice]
+    axes: Axes, stage: StageMaps, quantity: str, subject: FusedPatch, region: tuple[slice, slice]
 ) -> None:
     """One map with its colour bar; offsets with their arrows."""
-    values = _plane(stage.maps[quantity], stage, subject)
+    values = subject.plane(stage.maps[quantity], stage.stride)
     steps = stage.stride[-2:]
     shown = values[
         tuple(slice(part.start // step, -(-part.stop // step)) for part, step in zip(region, steps, strict=True))
@@ -164,7 +164,7 @@ def _draw_quantity(
     bar.ax.tick_params(labelsize=7)
     if quantity == "offset" and stage.arrows is not None:
         # Turning the picture turns the arrows too.
-        down, across = (-_plane(stage.arrows[axis], stage, subject) for axis in (-2, -1))
+        down, across = (-subject.plane(stage.arrows[axis], stage.stride) for axis in (-2, -1))
         _draw_arrows(axes, stage, down, across, region)
 
 
@@ -198,9 +198,9 @@ def _draw_arrows(
     )
 
 
-def _frame(axes: Axes, subject: FusedSlice, region: tuple[slice, slice]) -> None:
+def _frame(axes: Axes, subject: FusedPatch, region: tuple[slice, slice]) -> None:
     """Structures' outlines, only what is shown, no ticks."""
-    labels = _turned(subject.labels)
+    labels = subject.outlined
     for number in subject.names.structures.values():
         outline(axes, labels == number, structure_colour(number), 0.8)
     rows, columns = region

@@ -25,7 +25,7 @@ from uumamba.inference.fusion_maps import UNITS, UNKNOWN, BorderRow, border_rows
 from uumamba.inference.patch_around import LabelledPatch, choose_slice, patch_around
 from uumamba.inference.predictor import require_images
 from uumamba.inference.sliding_window import predict_logits
-from uumamba.reporting.fusion_figure import FusedSlice, fusion_figure
+from uumamba.reporting.fusion_figure import FusedPatch, fusion_figure
 from uumamba.reporting.style import save_figure
 
 COLUMNS = ("stage", "quantity", "unit", "border", "elsewhere", "ratio", "border_voxels", "elsewhere_voxels")
@@ -62,7 +62,8 @@ def fusion(
     rows = tuple(row for stage in stages for row in border_rows(stage, patch.labels))
     write_csv(output / "fusion.csv", COLUMNS, map(_cells, rows))
     write_json(output / "fusion.json", _describe(bundle, image, reference, patch, device))
-    subject = _subject(patch, plan, plan_spacing(case.geometry, plan))
+    _, *spacing_mm = plan_spacing(case.geometry, plan)
+    subject = FusedPatch(patch.data[0].numpy(), patch.labels, patch.depth, (spacing_mm[0], spacing_mm[1]), plan.labels)
     whose = "the network's own structures" if reference is None else "the reference's structures"
     place = f"slice {patch.slice_ + 1} of {len(labels)}"
     save_figure(
@@ -101,14 +102,6 @@ def _known(case: PreprocessedCase, plan: Plan, reference: Path) -> NDArray[np.in
             f"({', '.join(plan.labels.names)}); give a label map of these structures"
         )
     return labels
-
-
-def _subject(patch: LabelledPatch, plan: Plan, spacing_mm: tuple[float, float, float]) -> FusedSlice:
-    """The slice of the patch that is drawn."""
-    image, labels = patch.data[0].numpy(), patch.labels
-    if plan.spatial_dims == 3:
-        image, labels = image[patch.depth], labels[patch.depth]
-    return FusedSlice(image, labels, patch.depth, (spacing_mm[1], spacing_mm[2]), plan.labels)
 
 
 def _describe(
