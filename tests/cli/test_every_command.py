@@ -49,6 +49,10 @@ COMMANDS = {
     "compare": Command({"--output": "out"}, ("--verbose",), ("no such run", "no such run")),
     "import": Command({"--output": "out"}, ("--fold", "--checkpoint", "--verbose"), (WRONG_FOLDER,)),
     "export": Command({"--to": "nnunet", "--output": "out"}, ("--verbose",), ("no such run",)),
+    "fusion": Command(
+        {"--model": "no such run", "--input": "no such image", "--output": "out"},
+        ("--reference", "--slice", "--device", "--verbose"),
+    ),
     "landscape": Command(
         {}, ("--output", "--batches", "--rho", "--two-dimensional", "--device", "--verbose"), ("no such run",)
     ),
@@ -69,6 +73,7 @@ WRONG = {
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),
     "export": ((*COMMANDS["export"].line,), "no such run: no such file or folder"),
+    "fusion": ((*COMMANDS["fusion"].line,), "no such run: no such file or folder"),
     "landscape": ((*COMMANDS["landscape"].line,), "no such run: no such file or folder"),
     "demo": (("--output", "."), "holds what is not the demo's"),
     "config show": (("acdk",), "--config acdk: neither a file nor a shipped configuration"),

@@ -16,6 +16,7 @@ from uumamba.cli import (
     doctor,
     evaluate,
     export,
+    fusion,
     import_,
     infer,
     landscape,
@@ -39,6 +40,7 @@ app.command()(compare.compare)
 app.command("import")(import_.import_)
 app.command()(export.export)
 app.command()(landscape.landscape)
+app.command()(fusion.fusion)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.add_typer(config.app, name="config")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import hash_json
+from uumamba.data.plan import Plan
 from uumamba.data.preprocess import preprocess_case, restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
@@ -53,12 +54,7 @@ class Predictor:
 
         Raises `InputError` if there are more or fewer images than channels, or if their grids differ.
         """
-        if len(images) != len(self.plan.channels):
-            names = ", ".join(channel.name for channel in self.plan.channels)
-            raise InputError(
-                f"the model takes {len(self.plan.channels)} image(s) per case ({names}), got {len(images)}; "
-                "give one image per channel, in this order"
-            )
+        require_images(images, self.plan)
         prepared = preprocess_case(images, self.plan)
         logits = self.predict_logits(torch.from_numpy(prepared.data))
         if not torch.isfinite(logits).all():
@@ -84,6 +80,16 @@ class Predictor:
             mirror_axes=plan.patch_axes(description.mirrored_axes) if self.mirror else (),
             batch_size=self.batch_size or (_SLICES_AT_ONCE if plan.spatial_dims == 2 else 1),
             device=self.device,
+        )
+
+
+def require_images(images: Sequence[Image], plan: Plan) -> None:
+    """Raise `InputError` unless there is one image for each channel of the plan."""
+    if len(images) != len(plan.channels):
+        names = ", ".join(channel.name for channel in plan.channels)
+        raise InputError(
+            f"the model takes {len(plan.channels)} image(s) per case ({names}), got {len(images)}; "
+            "give one image per channel, in this order"
         )
 
 

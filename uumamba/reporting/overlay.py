@@ -167,7 +167,7 @@ def _paint(axes: Axes, sheet: _Sheet, masks: Sequence[tuple[np.ndarray, str]], o
     axes.imshow(layer, aspect=sheet.spacing_mm[1] / sheet.spacing_mm[0], interpolation="nearest")
 
 
-def _outline(axes: Axes, mask: np.ndarray, colour: str, width: float) -> None:
+def outline(axes: Axes, mask: np.ndarray, colour: str, width: float) -> None:
     """A line along the voxels' edges around `mask`."""
     if not mask.any():
         return
@@ -187,7 +187,7 @@ def _draw_labels(axes: Axes, sheet: _Sheet, index: int) -> None:
     if sheet.reference is not None:
         reference = _view(sheet.reference, index)
         for number in structures:
-            _outline(axes, reference == number, structure_colour(number), 1.4)
+            outline(axes, reference == number, structure_colour(number), 1.4)
     axes.set_title(f"slice {index + 1}", fontsize=8, pad=2)
 
 
