@@ -70,7 +70,7 @@ def test_what_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     from uumamba.filtering import triton_kernels
 
     monkeypatch.setattr(triton_kernels, "filter_kernel", _TooLarge())
-    message = r"backend 'triton' does not compile or start here \(out of resource: shared memory\); it is not needed on the CPU"
+    message = r"backend 'triton' does not compile or start here \(out of resource: shared memory\); it is not"
     with pytest.raises(UumambaError, match=message):
         SMALL.filter(*(tensor.detach().to(device, dtype) for tensor in SMALL.draw()), "triton")
 

@@ -40,7 +40,8 @@ class KernelGenerator(nn.Module):
         self.encoder = convolution(compressed, groups * prod(kernel_size), encoder_kernel, dilation=encoder_dilation)
         self.kernel_size = tuple(kernel_size)
         self.padding = padding
-        self._window = {} if hamming else {"alpha": 1.0, "beta": 0.0}
+        # Of the cosine window alpha - beta cos: Hamming's, or 1 everywhere.
+        self._window = (0.54, 0.46) if hamming else (1.0, 0.0)
 
     def logits(self, features: Tensor) -> Tensor:
         """Features (batch, compressed, *size) to the logits of kernels (batch, groups taps, *size)."""
@@ -67,9 +68,7 @@ class KernelGenerator(nn.Module):
         total = torch.zeros((), device=logits.device, dtype=logits.dtype)
         for axis, (taps, step) in enumerate(zip(self.kernel_size, scale, strict=True)):
             size = logits.shape[2 + axis]
-            window = torch.hamming_window(
-                taps, periodic=False, **self._window, dtype=logits.dtype, device=logits.device
-            )
+            window = torch.hamming_window(taps, False, *self._window, dtype=logits.dtype, device=logits.device)
             offset = window.log()[:, None]
             if self.padding == "zeros":
                 low, radius = -(-size // step), taps // 2

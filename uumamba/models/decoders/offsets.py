@@ -106,7 +106,7 @@ def _convolve_both(one: Convolution, other: Convolution, x: Tensor) -> tuple[Ten
     bias = None if one.bias is None or other.bias is None else torch.cat((one.bias, other.bias))
     convolve = functional.conv2d if x.ndim == _PLANE else functional.conv3d
     both = convolve(x, torch.cat((one.weight, other.weight)), bias, padding=one.padding)
-    first, second = both.split((one.out_channels, other.out_channels), dim=1)
+    first, second = torch.split(both, [one.out_channels, other.out_channels], dim=1)
     return first, second
 
 
