@@ -15,6 +15,7 @@ from torch.nn import functional
 from tests.models.decoders.drawn_fusion import HR, LR, OPTIONS, Size, check_close, drawn_fusion, drawn_maps
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.models.decoders.freqfusion import FreqFusion
+from uumamba.models.decoders.offsets import cut
 
 PARITY = Path(__file__).parents[3].parent / "shared" / "parity" / "freqfusion"
 PUBLISHED = ["default", "resample", "no_semi_conv", "bilinear_no_semi", "no_comp_upsample", "no_hamming", "no_highpass",
@@ -89,6 +90,31 @@ def test_constant_maps_stay(name: str, high: Size, scale: Size) -> None:
     check_close((sharp, enlarged), tuple(expected))
 
 
+@pytest.mark.parametrize("high", [(8, 7), (4, 7, 9)], ids=str)
+@pytest.mark.parametrize(("mode", "align"), [("nearest", None), ("bilinear", False), ("bilinear", True)])
+def test_kernels_of_one_voxel_leave_the_interpolated_map(high: Size, mode: str, align: bool | None) -> None:
+    options = {"semi_conv": False, "upsample_mode": mode, "align_corners": bool(align)}
+    hr, lr = drawn_maps(high, (2,) * len(high))
+    with torch.no_grad():
+        _, _, enlarged = drawn_fusion(len(high), lowpass_kernel=1, **options)(hr, lr)
+    if mode == "nearest":
+        expected = cut(functional.interpolate(lr, scale_factor=2.0), high)
+    else:
+        linear = "bilinear" if len(high) == 2 else "trilinear"
+        expected = functional.interpolate(lr, size=high, mode=linear, align_corners=align)
+    check_close((enlarged,), (expected,))
+
+
+@pytest.mark.parametrize("high", [(8, 7), (4, 7, 9)], ids=str)
+@pytest.mark.parametrize("padding", ["zeros", "reflect"])
+def test_without_semi_conv_the_coarse_map_may_as_well_be_enlarged_before(high: Size, padding: str) -> None:
+    axes = len(high)
+    hr, lr = drawn_maps(high, (2,) * axes)
+    module, fine = (drawn_fusion(axes, semi_conv=False, padding=padding, scale=scale) for scale in (2, 1))
+    with torch.no_grad():
+        check_close(module(hr, lr), fine(hr, cut(functional.interpolate(lr, scale_factor=2.0), high)))
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("axes", [2, 3])
 def test_every_parameter_has_a_gradient(name: str, axes: int) -> None:
@@ -154,6 +180,19 @@ def test_it_starts_as_nearest_upsampling_of_a_smoothed_map(scale: Size, resample
         else:
             assert _rms(found.lr - smoothed) > 0.02 * _rms(plain)
         module.initialise()
+
+
+def test_a_new_module_is_initialised() -> None:
+    """With the published deviations, its encoder dilated as asked."""
+    module = FreqFusion(2, HR, LR, feature_resample=True, encoder_dilation=2)
+    assert module.offset_generator is not None
+    assert module.high_pass is not None
+    encoders = (module.low_pass.encoder, module.high_pass.encoder)
+    assert all(encoder.dilation == (2, 2) for encoder in encoders)
+    for layer in (*encoders, module.offset_generator.offset, module.offset_generator.hr_offset):
+        assert _rms(layer.weight) == pytest.approx(0.001, rel=0.1)
+        assert layer.bias is not None
+        assert not layer.bias.any()
 
 
 def _nearest(x: Tensor, size: Size) -> Tensor:
