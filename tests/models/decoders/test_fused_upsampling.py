@@ -29,7 +29,7 @@ def build(topology: Topology, *, generation: Generation = "v1", **options: Any) 
 
 def fused_stages(network: UMamba) -> list[int]:
     """The stages with a fusion, counted from full resolution."""
-    layers = getattr(network.decoder, "transpconvs", None) or network.decoder.upsample_layers
+    layers = network.decoder.upsampling
     return sorted(len(layers) - 1 - place for place, layer in enumerate(layers) if isinstance(layer, FusedUpsampling))
 
 

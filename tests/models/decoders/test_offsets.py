@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from uumamba.models.decoders.offsets import OffsetGenerator, cut, spread
@@ -147,3 +147,10 @@ def test_it_starts_next_to_nothing(scale: Size) -> None:
     assert offsets.abs().max() < 0.05
     assert float(layer.offset.weight.detach().std()) == pytest.approx(0.001, rel=0.1)
     assert not any(p.any() for gate in (layer.direct_scale, layer.hr_direct_scale) for p in gate.parameters())
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(4, 1), (8, 1), (24, 3), (28, 2), (29, 1)])
+def test_any_number_of_channels_can_be_normalised(channels: int, groups: int) -> None:
+    norm = OffsetGenerator(channels, kernel=(3, 3), scale=(2, 2), groups=1).norm_hr
+    assert isinstance(norm, nn.GroupNorm)
+    assert norm.num_groups == groups

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from uumamba.core.errors import ConfigError
 from uumamba.filtering.window import sum_dtype
 from uumamba.models.blocks import Convolution, convolution, zero_bias
 
@@ -21,7 +20,6 @@ class OffsetGenerator(nn.Module):
 
     The fine map is finer by `scale`. `kernel` is that of the convolutions; an axis where it is 1 is flat: neighbours
     along it are not looked at. Each of `groups` of the resampled map's channels has its own offsets, along every axis.
-    Raises `ConfigError` if `compressed` channels cannot be normalised in groups of about eight.
     """
 
     def __init__(
@@ -36,15 +34,7 @@ class OffsetGenerator(nn.Module):
         inputs = compressed + prod(3 if step else 1 for step in self.steps) - 1
         fine = groups * len(kernel)
         coarse = fine * prod(scale)
-        norm_groups = max(1, compressed // _NORM_GROUP)
-        if norm and compressed % norm_groups:
-            raise ConfigError(
-                f"FreqFusion: compressed_channels must be a multiple of compressed_channels // {_NORM_GROUP} where "
-                f"feature_resample_norm is on, best of {_NORM_GROUP}, got {compressed}"
-            )
-        self.norm_hr, self.norm_lr = (
-            nn.GroupNorm(norm_groups, compressed) if norm else nn.Identity() for _ in range(2)
-        )
+        self.norm_hr, self.norm_lr = (_group_norm(compressed) if norm else nn.Identity() for _ in range(2))
         self.offset, self.hr_offset = (convolution(inputs, outputs, kernel) for outputs in (coarse, fine))
         self.direct_scale, self.hr_direct_scale = (convolution(inputs, outputs, kernel) for outputs in (coarse, fine))
 
@@ -99,6 +89,12 @@ class OffsetGenerator(nn.Module):
                     moved = moved.narrow(axis, start, size)
                 similarities.append((unit * moved).sum(1))
         return torch.stack(similarities, dim=1)
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    """Groups of 8 channels, as published, or of the next more that divide them."""
+    groups = next(count for count in range(max(1, channels // _NORM_GROUP), 0, -1) if channels % count == 0)
+    return nn.GroupNorm(groups, channels)
 
 
 def _convolve_both(one: Convolution, other: Convolution, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -70,8 +70,8 @@ class UNetDecoder(nn.Module):
         self.fused = [fused is not None for fused in fusions]
         upsample = transposed_convolution if generation == "v1" else UpsampleLayer
         layers = nn.ModuleList(fused or upsample(*size) for fused, size in zip(fusions, sizes, strict=True))
-        # The published names.
-        self.add_module("transpconvs" if generation == "v1" else "upsample_layers", layers)
+        self._upsampling = "transpconvs" if generation == "v1" else "upsample_layers"
+        self.add_module(self._upsampling, layers)
         self.stages = nn.ModuleList(
             build((1 + takes_skip) * features, features, kernel, count, [1] * axes)
             for takes_skip, features, kernel, count in zip(
@@ -95,8 +95,8 @@ class UNetDecoder(nn.Module):
 
     @property
     def upsampling(self) -> nn.ModuleList:
-        """What takes up the map below, stage by stage from the lowest resolution, under either published name."""
-        layers: nn.ModuleList = self.transpconvs if hasattr(self, "transpconvs") else self.upsample_layers  # type: ignore[assignment]
+        """What takes up the map below, stage by stage from the lowest resolution, under the published name."""
+        layers: nn.ModuleList = getattr(self, self._upsampling)
         return layers
 
     def _decode(self, stage: int, x: Tensor, *skip: Tensor) -> Tensor:
