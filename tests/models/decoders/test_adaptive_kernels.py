@@ -89,9 +89,8 @@ def test_constant_maps_stay(kernel: Size, scale: Size, size: Size) -> None:
     layer = generator(kernel)
     low = [-(-n // step) for n, step in zip(size, scale, strict=True)]
     levels = torch.tensor([3.0, -1.0], dtype=torch.float64).reshape(1, 2, *[1] * len(size))
-    smoothed = layer.smooth(
-        levels.expand(2, 2, *low), layer.kernels(drawn_logits(kernel, size), scale=scale), scale=scale
-    )
+    kernels = layer.kernels(drawn_logits(kernel, size), scale=scale)
+    smoothed = layer.smooth(levels.expand(2, 2, *low), kernels, scale=scale)
     torch.testing.assert_close(smoothed, levels.expand(2, 2, *size), atol=1e-12, rtol=0)
 
 

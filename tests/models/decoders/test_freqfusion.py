@@ -1,7 +1,6 @@
 """FreqFusion: the published numbers, one module for 2D and 3D, and what holds for every size and option."""
 
 import json
-from itertools import permutations
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,53 +12,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from tests.models.decoders.drawn_fusion import HR, LR, OPTIONS, Size, check_close, drawn_fusion, drawn_maps
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.models.decoders.freqfusion import FreqFusion
+from uumamba.models.decoders.offsets import cut
 
 PARITY = Path(__file__).parents[3].parent / "shared" / "parity" / "freqfusion"
 PUBLISHED = ["default", "resample", "no_semi_conv", "bilinear_no_semi", "no_comp_upsample", "no_hamming", "no_highpass",
              "no_hr_residual"]  # fmt: skip
-OPTIONS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "resample": {"feature_resample": True},
-    "no semi_conv": {"semi_conv": False, "feature_resample": True},
-    "bilinear": {"semi_conv": False, "upsample_mode": "bilinear"},
-    "aligned": {"semi_conv": False, "upsample_mode": "bilinear", "align_corners": True},
-    "no comp_feat_upsample": {"comp_feat_upsample": False, "feature_resample": True},
-    "no hamming_window": {"hamming_window": False},
-    "no use_high_pass": {"use_high_pass": False, "comp_feat_upsample": False},
-    "sharpened by nothing": {"use_high_pass": False},
-    "no hr_residual": {"hr_residual": False},
-    "no feature_resample_norm": {"feature_resample": True, "feature_resample_norm": False},
-    "groups": {"up_group": 2, "feature_resample": True, "feature_resample_group": 2},
-    "dilation": {"encoder_dilation": 2},
-}
-HR, LR = 4, 8
-"""Channels of the two maps."""
-Size = tuple[int, ...]
-
-
-def fusion(axes: int, **options: Any) -> FreqFusion:
-    """A small module with drawn weights far from its initialisation, in float64."""
-    torch.manual_seed(0)
-    module = FreqFusion(axes, HR, LR, **{"compressed_channels": 8} | options).double()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.normal_(std=0.2)
-    return module
-
-
-def maps(high: Size, scale: Size, *, batch: int = 2) -> tuple[Tensor, Tensor]:
-    """A fine and a coarse map that fit."""
-    low = [-(-size // step) for size, step in zip(high, scale, strict=True)]
-    hr, lr = (torch.randn(batch, n, *size, dtype=torch.float64) for n, size in ((HR, high), (LR, low)))
-    return hr, lr
-
-
-def close(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], atol: float = 1e-12) -> None:
-    """The results of two modules agree."""
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, atol=atol, rtol=0)
 
 
 def stored(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -82,7 +42,7 @@ def test_published_numbers(name: str) -> None:
     assert set(state) == names
     with torch.no_grad():
         found = module(tensors["input/hr"], tensors["input/lr"])
-    close(found, tuple(tensors[f"output/{output}"] for output in ("mask_lr", "hr", "lr")), atol=1e-4)
+    check_close(found, tuple(tensors[f"output/{output}"] for output in ("mask_lr", "hr", "lr")), atol=1e-4)
     inside = nn.ModuleDict({"stage": FreqFusion(2, padding="reflect", **config)})
     inside.load_state_dict({f"stage.{key}": tensor for key, tensor in state.items()}, strict=True)
     assert all(torch.equal(tensor, module.state_dict()[key]) for key, tensor in inside["stage"].state_dict().items())
@@ -90,110 +50,12 @@ def test_published_numbers(name: str) -> None:
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
 def test_the_state_is_parameters_alone_and_round_trips(options: dict[str, Any]) -> None:
-    module, other = fusion(3, **options), FreqFusion(3, HR, LR, **{"compressed_channels": 8} | options).double()
+    module, other = drawn_fusion(3, **options), FreqFusion(3, HR, LR, **{"compressed_channels": 8} | options).double()
     assert set(module.state_dict()) == {name for name, _ in module.named_parameters()}
     other.load_state_dict(module.state_dict(), strict=True)
-    hr, lr = maps((4, 6, 5), (2, 2, 2), batch=1)
+    hr, lr = drawn_maps((4, 6, 5), (2, 2, 2), batch=1)
     with torch.no_grad():
-        close(other(hr, lr), module(hr, lr), atol=0)
-
-
-def deepened(flat: FreqFusion, **options: Any) -> FreqFusion:
-    """The 3D module of the same weights that looks at each slice alone: offsets along the depth, the last, are 0."""
-    sizes: dict[str, Any] = {"lowpass_kernel": (1, 5, 5), "highpass_kernel": (1, 3, 3), "scale": (1, 2, 2)}
-    deep = fusion(3, **options | sizes)
-    state = {}
-    for name, tensor in flat.state_dict().items():
-        deeper = tensor.unsqueeze(2) if tensor.ndim == 4 else tensor
-        if name.startswith("offset_generator") and ".norm" not in name:
-            deeper = torch.cat((deeper, torch.zeros_like(deeper[: len(deeper) // 2])))
-        state[name] = deeper
-    deep.load_state_dict(state, strict=True)
-    return deep
-
-
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
-@pytest.mark.parametrize("padding", ["zeros", "reflect"])
-@pytest.mark.parametrize("size", [(8, 6), (7, 9)])
-def test_equal_slices_are_fused_as_one_is(options: dict[str, Any], padding: str, size: Size) -> None:
-    """3D with flat kernels gives for a stack of equal slices what 2D gives for one, everything on the way too."""
-    options = options | {"padding": padding}
-    flat = fusion(2, **options)
-    deep = deepened(flat, **options)
-    hr, lr = maps(size, (2, 2))
-    with torch.no_grad():
-        expected = vars(flat.responses(hr, lr))
-        found = vars(deep.responses(*(x.unsqueeze(2).expand(-1, -1, 3, -1, -1) for x in (hr, lr))))
-    offsets, flat_offsets = found.pop("offsets"), expected.pop("offsets")
-    for name, value in expected.items():
-        assert (value is None) == (found[name] is None)
-        for depth in range(3 if value is not None else 0):
-            torch.testing.assert_close(found[name][:, :, depth], value, atol=1e-12, rtol=0)
-    if flat_offsets is not None:
-        assert not offsets[:, 2].any()
-        for depth in range(3):
-            torch.testing.assert_close(offsets[:, :2, :, depth], flat_offsets, atol=1e-12, rtol=0)
-
-
-def reordered(sizes: Size, order: Size) -> Size:
-    """One number per axis, in the new order of axes."""
-    return tuple(sizes[axis] for axis in order)
-
-
-def permuted_state(module: FreqFusion, order: Size) -> dict[str, Tensor]:
-    """The weights with which a module does along axes in another order what this one does."""
-    axes, scale, state = len(order), module.scale, {}
-    spatial = [2 + axis for axis in order]
-    generator = module.offset_generator
-    assert generator is not None
-    around = tuple(3 if step else 1 for step in generator.steps)
-    compressed = generator.norm_hr.num_channels
-    grid = torch.cat(
-        (torch.arange(prod(around) // 2), torch.tensor([-1]), torch.arange(prod(around) // 2, prod(around) - 1))
-    )
-    neighbours = grid.reshape(around).permute(order).flatten()
-    inputs = torch.cat((torch.arange(compressed), compressed + neighbours[neighbours >= 0]))
-    component = torch.tensor([axes - 1 - order[axes - 1 - new] for new in range(axes)])
-    for name, tensor in module.state_dict().items():
-        if tensor.ndim > 2:
-            tensor = tensor.permute(0, 1, *spatial)
-        piece = name.split(".")[0]
-        if piece in ("low_pass", "high_pass"):
-            kernel = getattr(module, piece).kernel_size
-            tensor = _outputs(tensor, (-1, *kernel), [0, *(1 + axis for axis in order)])
-        elif piece == "offset_generator" and ".norm" not in name:
-            tensor = tensor[:, inputs] if tensor.ndim > 2 else tensor
-            factors = (1,) * axes if ".hr_" in name else scale
-            tensor = tensor[torch.arange(len(tensor)).reshape(axes, -1)[component].flatten()]
-            tensor = _outputs(tensor, (-1, *factors), [0, *(1 + axis for axis in order)])
-        state[name] = tensor
-    return state
-
-
-def _outputs(tensor: Tensor, shape: Size, order: list[int]) -> Tensor:
-    """A tensor whose first axis, seen in this shape, is in another order."""
-    return tensor[torch.arange(len(tensor)).reshape(shape).permute(order).flatten()]
-
-
-@pytest.mark.parametrize("order", [*permutations(range(3)), (1, 0)], ids=str)
-@pytest.mark.parametrize("kernel", [(3, 5, 3), (1, 5, 3)], ids=str)
-def test_axes_are_alike(order: Size, kernel: Size) -> None:
-    """Permuted maps, kernels, scales and weights give the permuted result: no axis is taken for another."""
-    axes, scale, size = len(order), (1, 2, 3)[-len(order) :], (4, 7, 8)[-len(order) :]
-    sizes: dict[str, Size] = {"lowpass_kernel": kernel[-axes:], "highpass_kernel": (3, 3, 5)[-axes:], "scale": scale}
-    module = fusion(axes, feature_resample=True, encoder_kernel=3, up_group=2, **sizes)
-    turned = fusion(
-        axes, feature_resample=True, encoder_kernel=3, up_group=2,
-        **{name: reordered(numbers, order) for name, numbers in sizes.items()},
-    )  # fmt: skip
-    turned.load_state_dict(permuted_state(module, order), strict=True)
-    spatial = [2 + axis for axis in order]
-    hr, lr = maps(size, scale)
-    with torch.no_grad():
-        mask, sharp, enlarged = module(hr, lr)
-        found = turned(*(x.permute(0, 1, *spatial) for x in (hr, lr)))
-    mask = _outputs(mask.transpose(0, 1), (2, *kernel[-axes:]), [0, *(1 + axis for axis in order)]).transpose(0, 1)
-    close(found, tuple(x.permute(0, 1, *spatial) for x in (mask, sharp, enlarged)))
+        check_close(other(hr, lr), module(hr, lr), atol=0)
 
 
 @pytest.mark.parametrize(
@@ -205,37 +67,61 @@ def test_axes_are_alike(order: Size, kernel: Size) -> None:
 @pytest.mark.parametrize("name", ["resample", "no semi_conv", "bilinear"])
 def test_any_size_and_scale(high: Size, scale: Size, name: str) -> None:
     """Odd sizes, one slice, single voxels and maps smaller than kernels; a batch is its items one by one."""
-    module = fusion(len(high), scale=scale, **OPTIONS[name])
-    hr, lr = maps(high, scale)
+    module = drawn_fusion(len(high), scale=scale, **OPTIONS[name])
+    hr, lr = drawn_maps(high, scale)
     with torch.no_grad():
         mask, sharp, enlarged = module(hr, lr)
         alone = [module(hr[item : item + 1], lr[item : item + 1]) for item in range(2)]
     assert (mask.shape[2:], sharp.shape, enlarged.shape) == (high, hr.shape, (2, LR, *high))
     assert all(x.isfinite().all() for x in (mask, sharp, enlarged))
-    close((mask, sharp, enlarged), tuple(torch.cat(parts) for parts in zip(*alone, strict=True)))
+    check_close((mask, sharp, enlarged), tuple(torch.cat(parts) for parts in zip(*alone, strict=True)))
 
 
 @pytest.mark.parametrize("name", ["resample", "no semi_conv", "no comp_feat_upsample", "groups"])
 @pytest.mark.parametrize(("high", "scale"), [((7, 8), (2, 2)), ((3, 7, 8), (1, 2, 2))], ids=str)
 def test_constant_maps_stay(name: str, high: Size, scale: Size) -> None:
     """Nothing fades at the border, and there is nothing to sharpen."""
-    module = fusion(len(high), scale=scale, **OPTIONS[name])
-    hr, lr = (x[(..., *[slice(0, 1)] * len(high))].expand_as(x) for x in maps(high, scale))
+    module = drawn_fusion(len(high), scale=scale, **OPTIONS[name])
+    levels = [torch.randn(2, channels, *[1] * len(high), dtype=torch.float64) for channels in (HR, LR)]
+    expected = [level.expand(-1, -1, *high) for level in levels]
+    low = [-(-size // step) for size, step in zip(high, scale, strict=True)]
     with torch.no_grad():
-        _, sharp, enlarged = module(hr, lr)
-    close((sharp,), (hr,))
-    torch.testing.assert_close(enlarged, enlarged[(..., *[slice(0, 1)] * len(high))].expand_as(enlarged))
-    first = (..., *[0] * len(high))
-    torch.testing.assert_close(enlarged[first], lr[first], atol=1e-12, rtol=0)
+        _, sharp, enlarged = module(expected[0], levels[1].expand(-1, -1, *low))
+    check_close((sharp, enlarged), tuple(expected))
+
+
+@pytest.mark.parametrize("high", [(8, 7), (4, 7, 9)], ids=str)
+@pytest.mark.parametrize(("mode", "align"), [("nearest", None), ("bilinear", False), ("bilinear", True)])
+def test_kernels_of_one_voxel_leave_the_interpolated_map(high: Size, mode: str, align: bool | None) -> None:
+    options = {"semi_conv": False, "upsample_mode": mode, "align_corners": bool(align)}
+    hr, lr = drawn_maps(high, (2,) * len(high))
+    with torch.no_grad():
+        _, _, enlarged = drawn_fusion(len(high), lowpass_kernel=1, **options)(hr, lr)
+    if mode == "nearest":
+        expected = cut(functional.interpolate(lr, scale_factor=2.0), high)
+    else:
+        linear = "bilinear" if len(high) == 2 else "trilinear"
+        expected = functional.interpolate(lr, size=high, mode=linear, align_corners=align)
+    check_close((enlarged,), (expected,))
+
+
+@pytest.mark.parametrize("high", [(8, 7), (4, 7, 9)], ids=str)
+@pytest.mark.parametrize("padding", ["zeros", "reflect"])
+def test_without_semi_conv_the_coarse_map_may_as_well_be_enlarged_before(high: Size, padding: str) -> None:
+    axes = len(high)
+    hr, lr = drawn_maps(high, (2,) * axes)
+    module, fine = (drawn_fusion(axes, semi_conv=False, padding=padding, scale=scale) for scale in (2, 1))
+    with torch.no_grad():
+        check_close(module(hr, lr), fine(hr, cut(functional.interpolate(lr, scale_factor=2.0), high)))
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("axes", [2, 3])
 def test_every_parameter_has_a_gradient(name: str, axes: int) -> None:
     """Also as it is initialised, where gates are closed by half."""
-    module = fusion(axes, **OPTIONS[name])
+    module = drawn_fusion(axes, **OPTIONS[name])
     module.initialise()
-    _, sharp, enlarged = module(*maps((6, 7, 8)[-axes:], (2,) * axes))
+    _, sharp, enlarged = module(*drawn_maps((6, 7, 8)[-axes:], (2,) * axes))
     (sharp.square().sum() + enlarged.square().sum()).backward()
     for parameter, values in module.named_parameters():
         assert values.grad is not None, parameter
@@ -250,13 +136,14 @@ def test_every_parameter_has_a_gradient(name: str, axes: int) -> None:
 )
 def test_gradients_are_those_of_differences(high: Size, scale: Size, name: str) -> None:
     """Of maps and of every parameter, offsets being about a third of a voxel, away from the kinks at whole ones."""
-    module = fusion(len(high), scale=scale, lowpass_kernel=3, **OPTIONS[name])
+    module = drawn_fusion(len(high), scale=scale, lowpass_kernel=3, **OPTIONS[name])
     generator = module.offset_generator
     assert generator is not None
     generator.initialise()
-    nn.init.constant_(generator.hr_offset.bias, 0.3)
+    with torch.no_grad():
+        dict(generator.named_parameters())["hr_offset.bias"].fill_(0.3)
     names = [parameter for parameter, _ in module.named_parameters()]
-    inputs = [*maps(high, scale, batch=1), *module.parameters()]
+    inputs = [*drawn_maps(high, scale, batch=1), *module.parameters()]
 
     def run(hr: Tensor, lr: Tensor, *values: Tensor) -> Any:
         return functional_call(module, dict(zip(names, values, strict=True)), (hr, lr))
@@ -277,8 +164,8 @@ def window_smoothed(module: FreqFusion, lr: Tensor) -> Tensor:
 def test_it_starts_as_nearest_upsampling_of_a_smoothed_map(scale: Size, resample: bool) -> None:
     """Close to plain nearest upsampling of a smooth map; `initialise` brings that back after a general one."""
     axes, size = len(scale), (12, 20, 20)[-len(scale) :]
-    module = fusion(axes, scale=scale, feature_resample=resample)
-    hr, lr = maps(size, scale, batch=1)
+    module = drawn_fusion(axes, scale=scale, feature_resample=resample)
+    hr, lr = drawn_maps(size, scale, batch=1)
     places = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in lr.shape[2:]), indexing="ij")
     lr = torch.sin(torch.stack(places).sum(0) / 10 + torch.arange(LR).reshape(-1, *[1] * axes))[None]
     for initialised in (False, True):
@@ -295,6 +182,19 @@ def test_it_starts_as_nearest_upsampling_of_a_smoothed_map(scale: Size, resample
         module.initialise()
 
 
+def test_a_new_module_is_initialised() -> None:
+    """With the published deviations, its encoder dilated as asked."""
+    module = FreqFusion(2, HR, LR, feature_resample=True, encoder_dilation=2)
+    assert module.offset_generator is not None
+    assert module.high_pass is not None
+    encoders = (module.low_pass.encoder, module.high_pass.encoder)
+    assert all(encoder.dilation == (2, 2) for encoder in encoders)
+    for layer in (*encoders, module.offset_generator.offset, module.offset_generator.hr_offset):
+        assert _rms(layer.weight) == pytest.approx(0.001, rel=0.1)
+        assert layer.bias is not None
+        assert not layer.bias.any()
+
+
 def _nearest(x: Tensor, size: Size) -> Tensor:
     return functional.interpolate(x, size=size, mode="nearest")
 
@@ -308,8 +208,8 @@ def _rms(x: Tensor) -> float:
 @pytest.mark.parametrize("name", ["resample", "no semi_conv", "no comp_feat_upsample"])
 def test_mixed_precision(name: str, axes: int, dtype: torch.dtype) -> None:
     """Kernels stay in float32, maps in their own precision, and both close to those in full precision."""
-    module = fusion(axes, **OPTIONS[name]).float()
-    hr, lr = (x.to(dtype) for x in maps((6, 8, 10)[-axes:], (2,) * axes))
+    module = drawn_fusion(axes, **OPTIONS[name]).float()
+    hr, lr = (x.to(dtype) for x in drawn_maps((6, 8, 10)[-axes:], (2,) * axes))
     with torch.no_grad():
         expected = module(hr.float(), lr.float())
     with torch.autocast("cpu", torch.bfloat16):
@@ -368,5 +268,5 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
 def test_groups_of_what_is_off_do_not_matter() -> None:
     """And compressed channels of any number do without normalisation."""
     FreqFusion(2, HR, LR, feature_resample_group=3, compressed_channels=28)
-    module = fusion(2, feature_resample=True, feature_resample_norm=False, compressed_channels=28)
-    assert module(*maps((4, 4), (2, 2)))[2].shape == (2, LR, 4, 4)
+    module = drawn_fusion(2, feature_resample=True, feature_resample_norm=False, compressed_channels=28)
+    assert module(*drawn_maps((4, 4), (2, 2)))[2].shape == (2, LR, 4, 4)
