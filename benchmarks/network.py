@@ -44,6 +44,9 @@ ACDC = Topology(
 PARAMETERS = 58_770_036
 """Of the published network with this plan."""
 
+QUICK = Topology((8, 32, 32), (8, 16), ((1, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2)), (2, 2), (2,))
+"""A tiny network, for `--quick`."""
+
 PARTS = ("scan", "rest of Mamba", "convolutions", "norms", "other")
 _TRAINING_PATCH, _SMALL_PATCH = (8, 128, 128), (8, 32, 32)
 _TOLERANCE = 1e-3
@@ -54,6 +57,7 @@ _CONVOLUTIONS = (nn.Conv3d, nn.ConvTranspose3d)
 class Task:
     """What is timed: a forward pass in inference mode, or with `training` forward and backward; patch in voxels."""
 
+    topology: Topology
     patch: tuple[int, ...]
     training: bool
     device: str
@@ -69,14 +73,15 @@ def main() -> None:
     parser.add_argument("--training", action="store_true", help=f"a training step on a patch of {_TRAINING_PATCH}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for network.json and network.png")
-    parser.add_argument("--quick", action="store_true", help="a tiny patch, one round; its figures mean nothing")
+    parser.add_argument("--quick", action="store_true", help="a tiny network, one round; its figures mean nothing")
     options = parser.parse_args()
     try:
         device = choose_device(options.device)
     except ConfigError as error:
         parser.error(str(error))
-    patch = _SMALL_PATCH if options.quick else _TRAINING_PATCH if options.training else ACDC.patch_size
-    task = Task(patch, options.training, device.type)
+    topology = QUICK if options.quick else ACDC
+    patch = _TRAINING_PATCH if options.training and not options.quick else topology.patch_size
+    task = Task(topology, patch, options.training, device.type)
     names = options.backends or _able(device)
     for name in names:
         if reason := BACKENDS[name].why_not(device, torch.float32):
@@ -93,8 +98,11 @@ def _able(device: torch.device) -> list[str]:
 
 def measure(task: Task, names: Sequence[str], *, rounds: int) -> dict[str, Any]:
     """The whole record: in every round each backend once, in a process of its own, parity first."""
+    parameters = count_parameters(task.topology)
+    if task.topology == ACDC and parameters != PARAMETERS:
+        raise RuntimeError(f"the network has {parameters} parameters instead of {PARAMETERS}")
     with CONSOLE.status("the truth: reference in float64"):
-        truth = alone(small_logits, "reference", task.device, torch.float64)
+        truth = alone(small_logits, "reference", task, torch.float64)
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for turn in range(rounds):
         for name in names:
@@ -107,24 +115,29 @@ def measure(task: Task, names: Sequence[str], *, rounds: int) -> dict[str, Any]:
     for each in backends.values():
         both = slowest is not None and each["seconds"] is not None
         each["times_faster_than_baseline"] = slowest["median"] / each["seconds"]["median"] if both else None
+    sizes = asdict(task)
+    network = {"generation": "v1", "mamba": "encoder", "parameters": parameters, "topology": sizes.pop("topology")}
     return {
         "machine": machine_record(torch.device(task.device)),
-        "network": {"generation": "v1", "mamba": "encoder", "parameters": PARAMETERS, "topology": asdict(ACDC)},
-        "task": asdict(task),
+        "network": network,
+        "task": sizes,
         "rounds": rounds,
         "baseline": baseline,
         "backends": backends,
     }
 
 
-def build(backend: str, device: str) -> UMamba:
-    """The network with weights from a fixed seed; its size is that of the published one, or a `RuntimeError`."""
+def build(topology: Topology, backend: str, device: str) -> UMamba:
+    """The network with weights from a fixed seed."""
     torch.manual_seed(0)
-    network = UMamba(ACDC, input_channels=1, classes=4, mamba="encoder", generation="v1", scan_backend=backend)
-    size = sum(parameter.numel() for parameter in network.parameters())
-    if size != PARAMETERS:
-        raise RuntimeError(f"the network has {size} parameters instead of {PARAMETERS}")
+    network = UMamba(topology, input_channels=1, classes=4, mamba="encoder", generation="v1", scan_backend=backend)
     return network.to(device)
+
+
+def count_parameters(topology: Topology) -> int:
+    """Of the network, which is built without memory for them."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build(topology, "reference", "meta").parameters())
 
 
 def image(patch: Sequence[int], device: str) -> Tensor:
@@ -133,10 +146,10 @@ def image(patch: Sequence[int], device: str) -> Tensor:
 
 
 @torch.inference_mode()
-def small_logits(backend: str, device: str, dtype: torch.dtype) -> np.ndarray:
+def small_logits(backend: str, task: Task, dtype: torch.dtype) -> np.ndarray:
     """Logits of a small patch."""
-    choose_device(device)
-    return _logits(build(backend, device).eval().to(dtype), device)
+    choose_device(task.device)
+    return _logits(build(task.topology, backend, task.device).eval().to(dtype), task.device)
 
 
 def _logits(network: UMamba, device: str) -> np.ndarray:
@@ -148,7 +161,7 @@ def _logits(network: UMamba, device: str) -> np.ndarray:
 def one_round(backend: str, task: Task, truth: np.ndarray) -> dict[str, Any]:
     """Parity on a small patch, which also warms up, then the time, its parts and the peak memory of one call."""
     device = choose_device(task.device)
-    network = build(backend, task.device).eval()
+    network = build(task.topology, backend, task.device).eval()
     with torch.inference_mode():
         error = float(np.abs(_logits(network, task.device) - truth).max() / np.abs(truth).max())
     if not error <= _TOLERANCE:

@@ -61,9 +61,10 @@ def test_equals_reference(backend: str, shape: Shape, softplus: bool) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_many_chunks(backend: str) -> None:
-    """A thousand steps, with channels over the end of a block."""
+    """A thousand steps, with channels over the end of a block; in Triton's interpreter five chunks, the last short."""
     place = where_it_runs(backend)
-    arguments = draw((1, 5, 3, 1000, 0))
+    is_interpreted = backend == "triton" and place[0].type == "cpu"
+    arguments = draw((1, 5, 3, 300 if is_interpreted else 1000, 0))
     truth = results(arguments, "reference", judged=backend)
     assert worst_error(results(moved(arguments, *place), backend), truth) <= TOLERANCES[place[1]]
 

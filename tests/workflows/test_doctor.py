@@ -13,7 +13,7 @@ from uumamba.scan import BACKENDS, reference, resolve_backend
 from uumamba.scan.probe import Probe, Timing
 from uumamba.workflows.doctor import advice, problems
 from uumamba.workflows.doctor_screen import show
-from uumamba.workflows.examination import DeviceFacts, Facts, TorchvisionFacts, import_torchvision
+from uumamba.workflows.examination import DeviceFacts, Facts, TorchvisionFacts, examine, import_torchvision
 
 TIME = Timing(0.1, 0.09, 0.2, 3)
 MEMORY = {"total": 16.0, "available": 8.5, "limit": None}
@@ -40,6 +40,20 @@ def with_scan(device: DeviceFacts, *scans: Probe, **packages: str | None) -> Fac
     return replace(FACTS, devices=(replace(device, scans=scans),), packages=FACTS.packages | packages)
 
 
+@pytest.fixture(scope="module")
+def examined() -> Facts:
+    """What this machine is, found out once; not in Triton's interpreter, which would take minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TRITON_INTERPRET", raising=False)
+        return examine()
+
+
+@pytest.fixture
+def this_machine(examined: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor tells what was found out before."""
+    monkeypatch.setattr("uumamba.workflows.doctor.examine", lambda: examined)
+
+
 @pytest.fixture
 def few_backends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the reference and what auto takes in the table, which the doctor walks."""
@@ -47,10 +61,8 @@ def few_backends(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(BACKENDS, name)
 
 
-def test_json_is_one_object_with_every_backend_of_every_device(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)  # Triton's interpreter would take minutes
+@pytest.mark.usefixtures("this_machine")
+def test_json_is_one_object_with_every_backend_of_every_device(capsys: pytest.CaptureFixture[str]) -> None:
     assert uumamba("doctor", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["healthy"], found["problems"]) == (True, [])
@@ -77,7 +89,7 @@ def test_a_backend_with_wrong_numbers_ends_in_exit_code_1_and_whole_json(
     assert error.splitlines()[-1].startswith("uumamba: doctor: scan backend double on cpu: wrong: ")
 
 
-@pytest.mark.usefixtures("few_backends")
+@pytest.mark.usefixtures("this_machine")
 def test_tables_name_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert uumamba("doctor") == 0
     shown = capsys.readouterr().out
