@@ -19,6 +19,7 @@ from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.history import read_history
 
 ROOT = Path(__file__).parents[2]
+FUSED = "network.decoder={name: freqfusion, stages: all}"
 GLOBAL_BATCH = ("plan.batch_size=4", "hardware.threads=1", "training.average_decay=0.9")
 
 
@@ -63,7 +64,7 @@ def alone(work: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     """Runs of one process on the whole batch, by rule."""
     folder = Path(shutil.copytree(work, tmp_path_factory.mktemp("alone") / "work"))
     for rule in ("plain", "sharpness_aware"):
-        overrides = (*GLOBAL_BATCH, f"rule.name={rule}")
+        overrides = (*GLOBAL_BATCH, FUSED, f"rule.name={rule}")
         assert program.train(folder, "--name", rule, overrides=overrides) == 0
     return {rule: program.run_folder(folder, rule) for rule in ("plain", "sharpness_aware")}
 
@@ -85,8 +86,8 @@ def distance(one: Path, other: Path) -> float:
 def test_two_processes_are_one_with_the_whole_batch(
     rule: str, same: bool, my_work: Path, alone: dict[str, Path]
 ) -> None:
-    """To rounding; where each process climbs its own share's loss the run is another one, as in the paper."""
-    result = by_torchrun(command(my_work, overrides=(f"rule={rule}",)))
+    """To rounding, with every kind of layer that there is; where each process climbs its own share's loss the run is another one, as in the paper."""
+    result = by_torchrun(command(my_work, overrides=(f"rule={rule}", FUSED)))
     assert result.returncode == 0, result.stderr
     mine = program.run_folder(my_work)
     reference = alone["plain" if "plain" in rule else "sharpness_aware"]
