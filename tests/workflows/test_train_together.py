@@ -86,7 +86,7 @@ def distance(one: Path, other: Path) -> float:
 def test_two_processes_are_one_with_the_whole_batch(
     rule: str, same: bool, my_work: Path, alone: dict[str, Path]
 ) -> None:
-    """To rounding, with every kind of layer; where each climbs its own share's loss the run is another, as published."""
+    """To rounding, with every layer; where each climbs its own share's loss the run is another as published."""
     result = by_torchrun(command(my_work, overrides=(f"rule={rule}", FUSED)))
     assert result.returncode == 0, result.stderr
     mine = program.run_folder(my_work)
