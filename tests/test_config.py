@@ -86,10 +86,20 @@ def test_another_decoder_does_not_inherit_settings() -> None:
         load_config(None, ["network.decoder.stages=all"])
 
 
-def test_stages_of_a_decoder_are_a_word_or_numbers() -> None:
-    message = r"network\.decoder\.stages: must be coarse, all, or a list of stages such as \[1, 2\], got 'fine'$"
+@pytest.mark.parametrize("stages", ["fine", "[]", "[-1]", "[0.5]", "3"])
+def test_stages_of_a_decoder_are_a_word_or_numbers(stages: str) -> None:
+    message = (
+        r"^--set: network\.decoder\.stages: must be coarse, all, or a list of stages such as \[1, 2\], got [^\n]+$"
+    )
     with pytest.raises(ConfigError, match=message):
-        load_config(None, ["network.decoder={name: freqfusion, stages: fine}"])
+        load_config(None, [f"network.decoder={{name: freqfusion, stages: {stages}}}"])
+
+
+@pytest.mark.parametrize("key", ["lowpass_kernel", "highpass_kernel"])
+@pytest.mark.parametrize("size", [4, 0, -1])
+def test_kernels_of_a_decoder_are_odd(key: str, size: int) -> None:
+    with pytest.raises(ConfigError, match=rf"network\.decoder\.{key}: must be an odd number, 1 or more, got {size}$"):
+        load_config(None, [f"network.decoder={{name: freqfusion, {key}: {size}}}"])
 
 
 def test_another_network_does_not_inherit_settings() -> None:

@@ -191,9 +191,14 @@ def test_axes_without_taps_have_no_border() -> None:
         ("high_pass_gain", 6.2, 2.0, "3.1 times as much at borders"),
         ("low_pass_change", 1.0, 2.0, "50 % less at borders"),
         ("offset", 1.5, 1.0, "50 % longer at borders"),
-        ("offset", 1.5, 0.0, "no border to compare"),
-        ("offset", None, 1.0, "no border to compare"),
+        ("offset", 1.5, 0.0, "nothing elsewhere"),
     ],
 )
-def test_a_ratio_in_words(quantity: str, border: float | None, elsewhere: float, words: str) -> None:
-    assert BorderRow("stage 0", quantity, border, elsewhere, 1, 1).words == words
+def test_a_ratio_in_words(quantity: str, border: float, elsewhere: float, words: str) -> None:
+    assert BorderRow("stage 0", quantity, border, elsewhere, 20, 20).words == words
+
+
+@pytest.mark.parametrize(("border", "places"), [(None, (0, 40)), (1.0, (19, 40)), (1.0, (40, 3))])
+def test_few_places_say_nothing(border: float | None, places: tuple[int, int]) -> None:
+    words = BorderRow("stage 0", "offset", border, 2.0, *places).words
+    assert words == f"too few places to compare: {places[0]} and {places[1]}"

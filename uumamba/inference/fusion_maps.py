@@ -36,6 +36,8 @@ _WORDS = {
     _OFFSET: ("shorter", "longer", "long"),
 }
 _TIMES = 2
+_FEWEST = 20
+"""With fewer places on a side their means say nothing."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,10 @@ class BorderRow:
     @property
     def words(self) -> str:
         """The ratio for people: "8 % narrower at borders", "3.1 times as much at borders"."""
+        if min(self.border_voxels, self.elsewhere_voxels) < _FEWEST:
+            return f"too few places to compare: {self.border_voxels} and {self.elsewhere_voxels}"
         if self.ratio is None:
-            return "no border to compare"
+            return "nothing elsewhere"
         less, more, much = _WORDS[self.quantity]
         if self.ratio >= _TIMES:
             return f"{self.ratio:.1f} times as {much} at borders"

@@ -43,9 +43,11 @@ def fusion(
     """Draw `fusion.png` and write `fusion.csv` and `fusion.json` into `output`; returns the table's rows.
 
     Structures are the network's own, or the `reference`'s. `slice_` (from 1, along the first network axis of the
-    network's grid) is the one with most of them unless it is given. Raises `InputError` if the model has no FreqFusion,
-    and if there is no structure to look at.
+    network's grid) is the one with most of them unless it is given. What these files held is overwritten. Raises
+    `InputError` if `output` is a file, if the model has no FreqFusion, and if there is no structure to look at.
     """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; name a folder with --output")
     bundle = read_bundle(model)
     device = choose_device(device_name)
     network = build_network(bundle).to(device)

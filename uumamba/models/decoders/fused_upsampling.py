@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Collection
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import NonNegativeInt, PositiveInt, field_validator
+from pydantic import AfterValidator, NonNegativeInt, PositiveInt, field_validator
 from torch import Tensor, nn
 
 from uumamba.core.errors import ConfigError
@@ -15,6 +15,14 @@ from uumamba.models.decoders.freqfusion import FreqFusion
 from uumamba.models.decoders.unet import FusionBuilder, takes_skip
 from uumamba.models.encoder import Generation
 
+
+def _require_odd(size: int) -> int:
+    if size < 1 or size % 2 == 0:
+        raise ValueError("must be an odd number, 1 or more")
+    return size
+
+
+Odd = Annotated[int, AfterValidator(_require_odd)]
 _NORM_GROUP = 8
 """The offset generator normalises its channels in groups of so many."""
 
@@ -45,8 +53,8 @@ class FreqFusionDecoderSettings(Settings):
     name: Literal["freqfusion"] = "freqfusion"
     uses_filter: ClassVar[bool] = True
     stages: Literal["coarse", "all"] | tuple[NonNegativeInt, ...] = "coarse"
-    lowpass_kernel: PositiveInt | None = None
-    highpass_kernel: PositiveInt = 3
+    lowpass_kernel: Odd | None = None
+    highpass_kernel: Odd = 3
     feature_resample: bool = True
     feature_resample_group: PositiveInt = 4
 
@@ -75,7 +83,8 @@ class FreqFusionDecoderSettings(Settings):
     @field_validator("stages", mode="before")
     @classmethod
     def _check_stages(cls, stages: object) -> object:
-        if isinstance(stages, str) and stages not in ("coarse", "all"):
+        listed = isinstance(stages, list | tuple) and stages and all(isinstance(s, int) and s >= 0 for s in stages)
+        if not listed and stages not in ("coarse", "all"):
             raise ValueError("must be coarse, all, or a list of stages such as [1, 2]")
         return stages
 
