@@ -53,8 +53,13 @@ def test_alone_there_is_no_process_group_even_in_a_batch_script(monkeypatch: pyt
 
 
 @pytest.mark.skipif(not THREADS.is_dir(), reason="this system does not tell a process's threads")
-def test_once_parted_no_thread_of_the_process_group_is_left_though_the_network_lives() -> None:
+def test_once_parted_no_thread_of_the_process_group_is_left_though_the_network_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Else the network's end, whenever that is, may wait for a thread that waits for it, and the process hangs."""
+
+    # Else Fabric would choose torch's number of threads for all later tests.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     def group_threads() -> int:
         return sum("gloo" in (thread / "comm").read_text() for thread in THREADS.iterdir())

@@ -29,10 +29,11 @@ def test_from_work_folder_to_label_maps(my_work: Path, images: tuple[Path, ...],
     assert program.train(my_work, "--resume") == 2
 
 
-def test_a_run_that_began_before_there_were_decoders_goes_on(my_trained: Path, run: Path) -> None:
-    record = read_json(run / "run.json")
+def test_a_run_that_began_before_there_were_decoders_goes_on(my_trained: Path) -> None:
+    path = program.run_folder(my_trained) / "run.json"
+    record = read_json(path)
     del record["configuration"]["network"]["decoder"]
-    write_json(run / "run.json", record)
+    write_json(path, record)
     assert program.train(my_trained, "--resume") == 0
 
 
