@@ -1,6 +1,5 @@
 """Choosing a backend, precisions, and what the filter says about arguments that do not fit."""
 
-import logging
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ import torch
 
 from tests.filtering.drawn import Case
 from uumamba.core.errors import ConfigError, InputError
-from uumamba.filtering import BACKENDS, FilterBackend, adaptive_filter, operator, resolve_backend
+from uumamba.filtering import BACKENDS, FilterBackend, adaptive_filter, resolve_backend
 
 CPU = torch.device("cpu")
 
@@ -32,18 +31,6 @@ def test_auto_is_resolved_to_a_name() -> None:
     assert resolve_backend("auto", device=CPU) == "cpu"
     assert resolve_backend("auto", device=CPU, dtype=torch.float64) == "taps"
     assert resolve_backend("taps", device=torch.device("meta")) == "taps"
-
-
-def test_auto_says_once_what_it_took(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """One line in the log for each kind of device and precision: the choice, and why not the ones before it."""
-    backends = {"fast": refusing("it needs a fast card"), "fine": refusing(None), "slow": refusing("it is late")}
-    monkeypatch.setattr(operator, "BACKENDS", backends)
-    operator._first_that_runs.cache_clear()
-    with caplog.at_level(logging.INFO, logger="uumamba"):
-        for index in (0, 1, 1):
-            assert resolve_backend("auto", device=torch.device("meta", index)) == "fine"
-    operator._first_that_runs.cache_clear()
-    assert caplog.messages == ["filter backend on meta with torch.float32: fine; not fast: it needs a fast card"]
 
 
 def test_a_backend_that_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:

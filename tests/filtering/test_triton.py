@@ -13,19 +13,6 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SMALL = Case(1, 2, 1, (4, 4), (3, 3), (2, 2))
 
 
-def test_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what is missing; on a CPU it runs in Triton's interpreter alone."""
-    monkeypatch.setattr(triton, "find_spec", str)
-    assert triton.why_not(CUDA, torch.float32) is None
-    assert triton.why_not(CUDA, torch.float64) == "it computes in torch.float32, not in torch.float64"
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    assert triton.why_not(CPU, torch.float32) is None
-    monkeypatch.delenv("TRITON_INTERPRET")
-    assert triton.why_not(CPU, torch.float32) == "it needs a CUDA or ROCm device, got cpu"
-    monkeypatch.setattr(triton, "find_spec", lambda _: None)
-    assert triton.why_not(CUDA, torch.float32) == "triton is not installed; pip install triton, on Linux"
-
-
 @pytest.mark.parametrize(
     "case",
     [

@@ -1,6 +1,5 @@
 """Choosing a backend, and what the scan says about arguments that do not fit."""
 
-import logging
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import pytest
 import torch
 
 from uumamba.core.errors import ConfigError, InputError
-from uumamba.scan import BACKENDS, ScanBackend, operator, resolve_backend, selective_scan
+from uumamba.scan import BACKENDS, ScanBackend, resolve_backend, selective_scan
 
 CPU = torch.device("cpu")
 
@@ -31,22 +30,6 @@ def test_auto_is_resolved_to_a_name() -> None:
     assert resolve_backend("auto", device=CPU) in BACKENDS
     assert resolve_backend("auto", device=CPU, dtype=torch.float64) == "chunked"
     assert resolve_backend("reference", device=CPU, dtype=torch.float64) == "reference"
-
-
-def test_auto_says_once_what_it_took(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """One line in the log for each kind of device and precision: the choice, and why not the ones before it."""
-    backends = {"fast": refusing("it needs a fast card"), "fine": refusing(None), "slow": refusing("it is late")}
-    monkeypatch.setattr(operator, "BACKENDS", backends)
-    operator._first_that_runs.cache_clear()
-    with caplog.at_level(logging.INFO, logger="uumamba"):
-        for index in (0, 1, 1):
-            assert resolve_backend("auto", device=torch.device("meta", index)) == "fine"
-        assert resolve_backend("auto", device=torch.device("meta"), dtype=torch.float64) == "fine"
-    operator._first_that_runs.cache_clear()
-    assert caplog.messages == [
-        f"scan backend on meta with {dtype}: fine; not fast: it needs a fast card"
-        for dtype in (torch.float32, torch.float64)
-    ]
 
 
 def test_a_backend_that_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:

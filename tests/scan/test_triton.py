@@ -9,22 +9,9 @@ from torch import Tensor
 
 from tests.scan.drawn import draw, moved, results, where_it_runs, worst_error
 from uumamba.core.errors import UumambaError
-from uumamba.scan import selective_scan, triton
+from uumamba.scan import selective_scan
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-
-
-def test_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what is missing; on a CPU it runs in Triton's interpreter alone."""
-    monkeypatch.setattr(triton, "find_spec", str)
-    assert triton.why_not(CUDA, torch.float32) is None
-    assert triton.why_not(CUDA, torch.float64) == "its state is torch.float32, got torch.float64"
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    assert triton.why_not(CPU, torch.float32) is None
-    monkeypatch.delenv("TRITON_INTERPRET")
-    assert triton.why_not(CPU, torch.float32) == "it needs a CUDA or ROCm device, got cpu"
-    monkeypatch.setattr(triton, "find_spec", lambda _: None)
-    assert triton.why_not(CUDA, torch.float32) == "triton is not installed; pip install triton, on Linux"
 
 
 def test_every_run_gives_the_same_bits() -> None:

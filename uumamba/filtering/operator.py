@@ -1,7 +1,6 @@
 """The public operator, and the table of its backends."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from types import ModuleType
 from typing import Any, Literal
 
@@ -9,8 +8,8 @@ import torch
 from torch import Tensor, unflatten
 from torch.nn import functional
 
-from uumamba.core.errors import ConfigError, InputError
-from uumamba.core.log import log
+from uumamba.core.backends import BackendChoice
+from uumamba.core.errors import InputError
 from uumamba.filtering import cpu, taps, triton
 from uumamba.filtering.window import Window, sum_dtype
 
@@ -20,6 +19,7 @@ from uumamba.filtering.window import Window, sum_dtype
 BACKENDS: dict[str, ModuleType] = {"cpu": cpu, "triton": triton, "taps": taps}
 FilterBackend = Literal["auto", "cpu", "triton", "taps"]
 """What a setting or a command may name."""
+_CHOICE = BackendChoice("filter", BACKENDS)
 
 _PADDINGS = {"zeros": "constant", "reflect": "reflect"}
 
@@ -59,25 +59,7 @@ def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = tor
 
     Raises `ConfigError` if the name is unknown, or if the named backend cannot run there: nothing falls back silently.
     """
-    if name == "auto":
-        return _first_that_runs(device.type, dtype)
-    if name not in BACKENDS:
-        raise ConfigError(f"filter backend: unknown {name!r}; choose auto or one of {', '.join(BACKENDS)}")
-    reason = BACKENDS[name].why_not(device, dtype)
-    if reason is not None:
-        raise ConfigError(f"filter backend: {name!r} cannot run on {device} with {dtype}: {reason}; choose auto")
-    return name
-
-
-@cache
-def _first_that_runs(device_type: str, dtype: torch.dtype) -> str:
-    """What "auto" stands for, found and logged once for each kind of device and precision."""
-    reasons = {name: backend.why_not(torch.device(device_type), dtype) for name, backend in BACKENDS.items()}
-    chosen = next(name for name, reason in reasons.items() if reason is None)
-    passed = list(reasons)[: list(reasons).index(chosen)]
-    refusals = "".join(f"; not {name}: {reasons[name]}" for name in passed)
-    log.info("filter backend on %s with %s: %s%s", device_type, dtype, chosen, refusals)
-    return chosen
+    return _CHOICE.resolve(name, device=device, dtype=dtype)
 
 
 class _Filter(torch.autograd.Function):

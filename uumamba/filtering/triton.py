@@ -5,15 +5,14 @@ atomic additions, in an order that does not depend on the card: every run gives 
 """
 
 import math
-import os
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from uumamba.core.backends import why_not_by_triton
 from uumamba.core.errors import InputError, UumambaError
 from uumamba.filtering.window import Window
 
@@ -26,16 +25,8 @@ _LARGEST = 2**31 - 2**16
 
 
 def why_not(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why this backend cannot run there: no Triton, another precision, or no GPU.
-
-    On a CPU it runs in Triton's interpreter only (TRITON_INTERPRET=1), which is for tests: it is very slow.
-    """
-    if dtype != torch.float32:
-        return f"it computes in torch.float32, not in {dtype}"
-    interpreted = device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1"
-    if device.type != "cuda" and not interpreted:
-        return f"it needs a CUDA or ROCm device, got {device.type}"
-    return None if find_spec("triton") else "triton is not installed; pip install triton, on Linux"
+    """Why this backend cannot run there: no Triton, another precision than float32, or no GPU."""
+    return why_not_by_triton(device, dtype)
 
 
 def forward(x: Tensor, kernels: Tensor, window: Window) -> Tensor:

@@ -9,12 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn, unflatten
-from torch.nn import functional
 
 from uumamba.core.errors import UumambaError
 from uumamba.models.decoders.freqfusion import FreqFusion, Responses
 from uumamba.models.decoders.fused_upsampling import FusedUpsampling
-from uumamba.models.decoders.offsets import cut
 from uumamba.models.decoders.unet import UNetDecoder
 
 UNKNOWN = -1
@@ -206,8 +204,7 @@ def _keep(
 
 def _reduce(fusion: FreqFusion, responses: Responses, hr: Tensor, lr: Tensor) -> dict[str, Tensor]:
     """The quantities (1, *size) that there are."""
-    enlarged = functional.interpolate(lr, scale_factor=tuple(map(float, fusion.scale)), mode="nearest")
-    enlarged = cut(enlarged, hr.shape[2:])
+    enlarged = fusion.repeat(lr, hr.shape[2:])
     maps = {
         _LOW: kernel_widths(responses.low_pass_kernels, fusion.low_pass.kernel_size),
         _HIGH: _relative(enlarged - responses.smoothed_lr, enlarged),

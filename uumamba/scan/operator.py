@@ -1,14 +1,12 @@
 """The public operator, and the table of its backends."""
 
-from functools import cache
 from types import ModuleType
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from uumamba.core.errors import ConfigError
-from uumamba.core.log import log
+from uumamba.core.backends import BackendChoice
 from uumamba.scan import chunked, cpu, mamba_ssm, reference, triton
 from uumamba.scan.barred import differentiable_once
 from uumamba.scan.inputs import ScanInputs
@@ -24,6 +22,7 @@ BACKENDS: dict[str, ModuleType] = {
 }
 ScanBackend = Literal["auto", "cpu", "triton", "mamba_ssm", "chunked", "reference"]
 """What a setting or a command may name."""
+_CHOICE = BackendChoice("scan", BACKENDS)
 
 
 def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
@@ -31,25 +30,7 @@ def resolve_backend(name: str, *, device: torch.device, dtype: torch.dtype = tor
 
     Raises `ConfigError` if the name is unknown, or if the named backend cannot run there: nothing falls back silently.
     """
-    if name == "auto":
-        return _first_that_runs(device.type, dtype)
-    if name not in BACKENDS:
-        raise ConfigError(f"scan backend: unknown {name!r}; choose auto or one of {', '.join(BACKENDS)}")
-    reason = BACKENDS[name].why_not(device, dtype)
-    if reason is not None:
-        raise ConfigError(f"scan backend: {name!r} cannot run on {device} with {dtype}: {reason}; choose auto")
-    return name
-
-
-@cache
-def _first_that_runs(device_type: str, dtype: torch.dtype) -> str:
-    """What "auto" stands for, found and logged once for each kind of device and precision."""
-    reasons = {name: backend.why_not(torch.device(device_type), dtype) for name, backend in BACKENDS.items()}
-    chosen = next(name for name, reason in reasons.items() if reason is None)
-    passed = list(reasons)[: list(reasons).index(chosen)]
-    refusals = "".join(f"; not {name}: {reasons[name]}" for name in passed)
-    log.info("scan backend on %s with %s: %s%s", device_type, dtype, chosen, refusals)
-    return chosen
+    return _CHOICE.resolve(name, device=device, dtype=dtype)
 
 
 def selective_scan(

@@ -74,7 +74,10 @@ def log_description(job: Job, record: dict[str, Any]) -> None:
 
 
 def _completed(configuration: dict[str, Any]) -> dict[str, Any]:
-    """A record's configuration with the settings that came later, as they were by default."""
+    """A record's configuration with the settings that came later, as they are by default.
+
+    One that no longer reads is left as it is: its differences are then named.
+    """
     try:
         return RunConfig.model_validate(configuration).model_dump(mode="json")
     except ValidationError:

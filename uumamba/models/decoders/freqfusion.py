@@ -187,13 +187,13 @@ class FreqFusion(nn.Module):
         """Logits of low-pass and high-pass kernels, and the fine map as the offset generator takes it."""
         size = fine.shape[2:]
         if not self.options.semi_conv:
-            both = self._nearest(coarse, size) + fine
+            both = self.repeat(coarse, size) + fine
             return self.low_pass.logits(both), None if self.high_pass is None else self.high_pass.logits(both), fine
         if not self.options.comp_feat_upsample:
-            low = self.low_pass.logits(fine) + self._nearest(self.low_pass.logits(coarse), size)
+            low = self.low_pass.logits(fine) + self.repeat(self.low_pass.logits(coarse), size)
             if self.high_pass is None:
                 return low, None, fine
-            return low, self.high_pass.logits(fine) + self._nearest(self.high_pass.logits(coarse), size), fine
+            return low, self.high_pass.logits(fine) + self.repeat(self.high_pass.logits(coarse), size), fine
         high = None
         if self.high_pass is not None:
             high = self.high_pass.logits(fine)
@@ -216,12 +216,12 @@ class FreqFusion(nn.Module):
 
     def _interpolate(self, x: Tensor, size: Sequence[int]) -> Tensor:
         if self.options.upsample_mode == "nearest":
-            return self._nearest(x, size)
+            return self.repeat(x, size)
         mode, align = _INTERPOLATION[len(size)], self.options.align_corners
         return functional.interpolate(x, size=tuple(size), mode=mode, align_corners=align)
 
-    def _nearest(self, x: Tensor, size: Sequence[int]) -> Tensor:
-        """Every voxel repeated `scale` times, cut to `size`."""
+    def repeat(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        """A coarse map (batch, channels, *low) with every voxel repeated `scale` times, cut to `size`."""
         enlarged = functional.interpolate(x, scale_factor=tuple(map(float, self.scale)), mode="nearest")
         return cut(enlarged, size)
 
@@ -250,10 +250,8 @@ def _rename_published(_module: nn.Module, state: dict[str, Any], prefix: str, *_
     """Published names to ours; published constants, which are made anew, are dropped."""
     for name in [name for name in state if name.startswith(prefix)]:
         published = name.removeprefix(prefix)
-        for theirs, ours in _PUBLISHED.items():
-            if published.startswith(theirs):
-                state[prefix + ours + published.removeprefix(theirs)] = state[name]
-                del state[name]
+        part = next((theirs for theirs in _PUBLISHED if published.startswith(theirs)), None)
         if published in _PUBLISHED_CONSTANTS:
-            state.pop(name, None)
-            state.pop(prefix + "offset_generator.init_pos", None)
+            del state[name]
+        elif part is not None:
+            state[prefix + _PUBLISHED[part] + published.removeprefix(part)] = state.pop(name)

@@ -12,6 +12,7 @@ from uumamba.core.settings import Settings
 from uumamba.core.topology import Topology
 from uumamba.models.blocks import convolution
 from uumamba.models.decoders.freqfusion import FreqFusion
+from uumamba.models.decoders.offsets import NORM_GROUP
 from uumamba.models.decoders.unet import FusionBuilder, takes_skip
 from uumamba.models.encoder import Generation
 
@@ -23,8 +24,6 @@ def _require_odd(size: int) -> int:
 
 
 Odd = Annotated[int, AfterValidator(_require_odd)]
-_NORM_GROUP = 8
-"""The offset generator normalises its channels in groups of so many."""
 
 
 class FusedUpsampling(nn.Module):
@@ -93,7 +92,7 @@ class FreqFusionDecoderSettings(Settings):
         kernel = topology.kernels[stage]
         is_cube = len(kernel) > 2 and min(kernel) > 1
         lowpass = self.lowpass_kernel or (3 if is_cube else 5)
-        compressed = _NORM_GROUP * math.ceil((features + below) / _NORM_GROUP**2)
+        compressed = NORM_GROUP * math.ceil((features + below) / NORM_GROUP**2)
         try:
             fusion = FreqFusion(
                 topology.spatial_dims,

@@ -11,7 +11,8 @@ from torch.nn import functional
 from uumamba.filtering.window import sum_dtype
 from uumamba.models.blocks import Convolution, convolution, zero_bias
 
-_NORM_GROUP = 8
+NORM_GROUP = 8
+"""Compressed channels are normalised in groups of so many."""
 _EPS = 1e-8
 _PLANE = 4
 """Axes of a batch of 2D maps."""
@@ -97,7 +98,7 @@ class OffsetGenerator(nn.Module):
 
 def _group_norm(channels: int) -> nn.GroupNorm:
     """Groups of 8 channels, as published, or of the next more that divide them."""
-    groups = next(count for count in range(max(1, channels // _NORM_GROUP), 0, -1) if channels % count == 0)
+    groups = next(count for count in range(max(1, channels // NORM_GROUP), 0, -1) if channels % count == 0)
     return nn.GroupNorm(groups, channels)
 
 
