@@ -12,7 +12,8 @@ import torch
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import preprocess_case, restore_labels
+from uumamba.data.preprocess import preprocess_case
+from uumamba.data.restoration import restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.predictor import Predictor

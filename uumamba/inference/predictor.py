@@ -9,7 +9,8 @@ from torch import Tensor
 from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import preprocess_case, restore_labels
+from uumamba.data.preprocess import preprocess_case
+from uumamba.data.restoration import restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.sliding_window import predict_logits
