@@ -7,6 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from tests.fakes.plan import fake_plan
+from uumamba.core.labels import LabelSet
+from uumamba.data.preprocess import Geometry
+from uumamba.imaging.orientation import STORED
 from uumamba.inference.prediction_volume import PredictionVolume
 
 CLASSES, SHAPE = 4, (7, 5, 6)
@@ -18,9 +22,12 @@ def scores() -> NDArray[np.float32]:
 
 
 def volume_of(scores: NDArray[np.float32], *cuts: int, maps: bool = True, temperature: float = 1.5) -> PredictionVolume:
-    volume = PredictionVolume(
-        SHAPE, CLASSES, temperature=temperature, keep_winner=True, maps=maps, opinions=len(scores) > CLASSES
+    geometry = Geometry(
+        orientation=STORED, spacing_mm=(1, 1, 1), shape_before_crop=SHAPE, crop=tuple((0, size) for size in SHAPE)
     )
+    plan = fake_plan((8, 8)).model_copy(update={"labels": LabelSet(names=("background", "a", "b", "c")), "axes": (0, 1, 2)})
+    opinions = 2 if len(scores) > CLASSES else 1
+    volume = PredictionVolume(geometry, plan, temperature=temperature, keep_winner=True, maps=maps, opinions=opinions)
     for slab in np.split(scores, cuts, axis=1):
         volume.add(slab)
     return volume

@@ -124,7 +124,7 @@ def _predict_file(predictor: Predictor, path: Path, target: Path, *, before: Cas
             return replace(before, input=path, output=target)
         image = read_image(path)
         repairs = image.repairs
-        write_label_map(target, predictor.predict([image]), image)
+        write_label_map(target, predictor.predict([image]).labels, image)
     except _CASE_ERRORS as error:
         log.debug("%s failed", path, exc_info=True)
         reason = _one_line(error)

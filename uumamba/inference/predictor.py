@@ -1,18 +1,20 @@
 """From a case's images to its label map, with one trained network or several."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import PreprocessedCase, preprocess_case
-from uumamba.data.restoration import restored_slabs, to_image_grid
+from uumamba.data.restoration import restored_slabs
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, BundleDescription, build_network
 from uumamba.inference.ensemble import combine, mirrored_opinion
@@ -20,6 +22,7 @@ from uumamba.inference.mirroring import mirrored_mean
 from uumamba.inference.prediction import Prediction
 from uumamba.inference.prediction_volume import PredictionVolume
 from uumamba.inference.sliding_window import predict_slabs
+from uumamba.measures.expected_dice import expected_dice
 
 _AGREED = ("labels", "channels", "configuration", "orientation", "axes", "spacing_mm")
 _SLICES_AT_ONCE = 8
@@ -58,7 +61,6 @@ class Predictor:
         device: torch.device | str = "cpu",
         overlap: float = 0.5,
         mirror: bool = False,
-        postprocess: bool = True,
         batch_size: int | None = None,
     ) -> None:
         _require_agreement(bundles)
@@ -67,7 +69,6 @@ class Predictor:
         self.description = bundles[0].description
         self.plan, self.labels = self.description.plan, self.description.labels
         self.overlap, self.mirror, self.batch_size = overlap, mirror, batch_size
-        self.postprocessing = self.description.postprocessing if postprocess else Postprocessing()
         self._members = [
             _Member(bundle.description, build_network(bundle).to(self.device), share)
             for bundle, share in zip(bundles, shares, strict=True)
@@ -82,7 +83,6 @@ class Predictor:
                 "bundles": self._hashes,
                 "overlap": self.overlap,
                 "mirror": self.mirror,
-                "postprocessing": self.postprocessing.model_dump(mode="json"),
             }
         )
 
@@ -100,15 +100,11 @@ class Predictor:
         require_images(images, self.plan)
         prepared = preprocess_case(images, self.plan)
         volume = self._volume_of(prepared, maps=maps)
-        geometry = prepared.geometry
-        place = partial(to_image_grid, geometry=geometry, plan=self.plan, fill=0)
-        labels = place(volume.labels)
-        processed = self.postprocessing.apply(labels, images[0].spacing_mm, self.labels)
         return Prediction(
-            labels=processed,
-            confidence=_confidence(volume, labels, processed, place),
-            entropy=None if volume.entropy is None else place(volume.entropy),
-            disagreement=None if volume.disagreement is None else place(volume.disagreement),
+            labels=volume.labels,
+            confidence=self._confidence(volume),
+            entropy=volume.entropy,
+            disagreement=volume.disagreement,
         )
 
     def score_slabs(self, data: Tensor, *, disagreement: bool = False) -> Iterator[Tensor]:
@@ -133,20 +129,21 @@ class Predictor:
         return self._members[0].temperature if len(self._members) == 1 else 1.0
 
     def _volume_of(self, prepared: PreprocessedCase, *, maps: bool) -> PredictionVolume:
-        opinions = self.opinions > 1
+        geometry, (_, *shape) = prepared.geometry, prepared.data.shape
         volume = PredictionVolume(
-            prepared.geometry.shape_after_crop,
-            self.labels.classes,
-            temperature=self.temperature,
-            keep_winner=bool(self.postprocessing.steps),
-            maps=maps,
-            opinions=opinions,
+            geometry, self.plan, temperature=self.temperature, maps=maps, opinions=self.opinions
         )
-        slabs = self.score_slabs(torch.from_numpy(prepared.data), disagreement=maps and opinions)
-        shape = prepared.data.shape[1:]
-        for slab in restored_slabs(map(_finite, slabs), shape, prepared.geometry, self.plan):
+        slabs = self.score_slabs(torch.from_numpy(prepared.data), disagreement=maps and self.opinions > 1)
+        for slab in restored_slabs(map(_finite, slabs), (shape[0], shape[1], shape[2]), geometry, self.plan):
             volume.add(slab)
         return volume
+
+    def _confidence(self, volume: PredictionVolume) -> dict[str, float | None]:
+        voxels = np.bincount(volume.labels.ravel(), minlength=self.labels.classes)
+        return {
+            name: expected_dice(volume.sums_in_mask[number], int(voxels[number]), volume.probability_sums[number])
+            for name, number in self.labels.structures.items()
+        }
 
     def _member_slabs(self, member: _Member, data: Tensor, disagreement: bool) -> Iterator[Tensor]:
         plan = member.description.plan
