@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.seeding import derive_generator
 from uumamba.inference.calibration import Calibration
 from uumamba.inference.voxel_sample import NEAR_MM, VoxelSample
@@ -86,8 +86,14 @@ def calibrate(samples: Samples, patients: Mapping[str, str]) -> Fit:
     """Fit the temperature on all cases, and for an honest figure on either half of the patients.
 
     `patients` names each case's patient; a case that it lacks is a patient of its own. Raises `InputError` if no case
-    has a voxel near structures whose true class is known.
+    has a voxel near structures whose true class is known, `UumambaError` if the network's output is not finite.
     """
+    broken = [case for case, sample in samples.items() if not np.isfinite(sample.logits).all()]
+    if broken:
+        raise UumambaError(
+            f"{broken[0]}: the network's output is not finite (in {len(broken)} of {len(samples)} cases), so its "
+            "probabilities cannot be calibrated; train it again"
+        )
     if not _near_voxels(samples):
         raise InputError("no voxel of these cases lies near a structure and has a reference, so nothing is calibrated")
     temperature = fit_temperature(samples)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from torch import Tensor
 
-from uumamba.core.errors import UumambaError
 from uumamba.core.seeding import derive_generator
 from uumamba.data.plan import Plan
 
@@ -60,10 +59,10 @@ def sample_voxels(
 ) -> VoxelSample:
     """Draw voxels of a case: logits (classes, *network axes), reference (network axes), on the plan's grid.
 
-    The same case, by its name, gives the same voxels. Raises `UumambaError` if logits that are drawn are not finite.
+    The same case, by its name, gives the same voxels.
     """
     known = reference != plan.labels.ignore
-    truth = np.maximum(reference, 0)  # -1 is outside the body
+    truth = np.maximum(reference, 0)  # -1 is where the image holds nothing
     predicted = logits.argmax(0).cpu().numpy()
     near = _near((predicted > 0) | ((truth > 0) & known), plan.spacing_mm)
     random = derive_generator(_SEED, "voxel sample", case)
@@ -75,8 +74,6 @@ def sample_voxels(
         weights.append(np.full(len(drawn), len(found) / max(len(drawn), 1)))
     chosen = np.concatenate(places)
     values = logits.flatten(1)[:, torch.from_numpy(chosen).to(logits.device)].T.float().cpu().numpy()
-    if not np.isfinite(values).all():
-        raise UumambaError(f"{case}: the network's output is not finite, so its probabilities cannot be calibrated")
     return VoxelSample(
         logits=np.ascontiguousarray(values),
         reference=truth.ravel()[chosen].astype(np.int16),

@@ -122,7 +122,7 @@ def reliability(
     squares = np.square(probability).sum(1) - 2 * np.exp(own) + 1
     place = np.minimum((confidence * bins).astype(np.intp), bins - 1)
     voxels, confidences, right = (
-        np.bincount(place, counted * values, minlength=bins) for values in (1.0, confidence, correct)
+        np.bincount(place, counted * values, minlength=bins).astype(np.float64) for values in (1.0, confidence, correct)
     )
     return Reliability(voxels, confidences, right, -float(counted @ own), float(counted @ squares))
 
