@@ -101,6 +101,7 @@ class BundleDescription(Settings):
             plan=self.plan,
             network=self.network.model_dump(mode="json"),
             training=self.training.model_dump(mode="json"),
+            calibration=self.calibration.model_dump(mode="json"),
             origin=None if self.origin is None else self.origin.model_dump(mode="json"),
             versions=self.versions,
             licence=self.licence,
