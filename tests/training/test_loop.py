@@ -31,7 +31,7 @@ from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.cluster import connected
 from uumamba.training.hardware import Precision
 from uumamba.training.history import Row, read_history
-from uumamba.training.interruption import Interruption
+from uumamba.core.interruption import Interruption
 from uumamba.training.loop import Recipe, TrainingData, TrainingSettings, fit
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.safekeeping import Safekeeping, resume

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.errors import ChannelError, InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import preprocess_case, restore_labels
@@ -84,10 +84,10 @@ class Predictor:
 
 
 def require_images(images: Sequence[Image], plan: Plan) -> None:
-    """Raise `InputError` unless there is one image for each channel of the plan."""
+    """Raise `ChannelError` unless there is one image for each channel of the plan."""
     if len(images) != len(plan.channels):
         names = ", ".join(channel.name for channel in plan.channels)
-        raise InputError(
+        raise ChannelError(
             f"the model takes {len(plan.channels)} image(s) per case ({names}), got {len(images)}; "
             "give one image per channel, in this order"
         )

@@ -9,7 +9,7 @@ from uumamba.core.errors import Interrupted, UumambaError
 from uumamba.core.log import log
 from uumamba.training.checkpoint import read_checkpoint, write_checkpoint
 from uumamba.training.history import write_history
-from uumamba.training.interruption import Interruption
+from uumamba.core.interruption import Interruption
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.state import Training
 

@@ -16,7 +16,7 @@ from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.cluster import Fabric, connected
 from uumamba.training.fitted_run import FittedRun
-from uumamba.training.interruption import Interruption
+from uumamba.core.interruption import Interruption
 from uumamba.training.loop import fit
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.safekeeping import Safekeeping, resume
