@@ -26,7 +26,8 @@ def infer(
     resume: Annotated[bool, typer.Option("--resume", help="Skip the cases that are done and unchanged.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results that are there.")] = False,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Do every Nth case, as job I of N; at the end --resume without it.")
+        str | None,
+        typer.Option(metavar="I/N", help="Do every Nth case, as job I of N; at the end --resume alone."),
     ] = None,
     overlap: Annotated[float, typer.Option(min=0.0, max=0.9, help="Overlap of neighbouring windows.")] = 0.5,
     mirror: Annotated[
@@ -44,7 +45,7 @@ def infer(
 ) -> None:
     """Segment images; each label map lies on its image's own grid.
 
-    SIGTERM, SIGUSR1 and Ctrl-C end it after the case in work, with exit code 75; the same command with --resume goes on.
+    SIGTERM, SIGUSR1 and Ctrl-C end it after the case in work with exit code 75; the same command with --resume goes on.
     """
     from uumamba.inference.shard import parse_shard
     from uumamba.workflows import infer as workflow

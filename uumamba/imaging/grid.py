@@ -49,7 +49,7 @@ def affine_from(directions: FloatArray, spacing_mm: FloatArray, origin_mm: Float
 
 
 def check_spacing(spacing_mm: FloatArray, path: Path, source: str) -> None:
-    """Raise `GeometryError` for a spacing that is zero, negative, not finite or absurd; `source` says where it stands."""
+    """Raise `GeometryError` for a spacing that is zero, negative, not finite or absurd; `source` says where it is."""
     plausible = np.isfinite(spacing_mm) & (spacing_mm >= SMALLEST_SPACING_MM) & (spacing_mm <= LARGEST_SPACING_MM)
     if not plausible.all():
         raise GeometryError(

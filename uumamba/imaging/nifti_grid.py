@@ -1,6 +1,6 @@
 """Where a NIfTI header says its voxels are: pixdim, sform and qform compared, repaired or refused.
 
-The policy, in order. Every repair is a sentence in `Image.repairs`; every refusal is an `GeometryError` with the numbers.
+The policy, in order. Every repair is a sentence in `Image.repairs`; every refusal a `GeometryError` with the numbers.
 
 * Unit: metres and micrometres are converted; no unit means millimetres.
 * pixdim must be between 0.01 and 100 mm on each axis.

@@ -24,7 +24,7 @@ def check_file(path: Path) -> None:
 
 
 def check_dimensions(sizes: Sequence[int], max_dimensions: int, path: Path) -> tuple[int, ...]:
-    """Sizes without trailing axes of length 1 beyond the third; `GeometryError` unless 3 to `max_dimensions` are left."""
+    """Sizes without trailing axes of length 1 beyond three; `GeometryError` unless 3 to `max_dimensions` are left."""
     shape = tuple(sizes)
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]

@@ -232,9 +232,7 @@ class _Batch:
         )
 
 
-def _overlapped(
-    batch: _Batch, cases: Sequence[CaseInput], must_stop: Callable[[], bool]
-) -> Iterator[CaseResult]:
+def _overlapped(batch: _Batch, cases: Sequence[CaseInput], must_stop: Callable[[], bool]) -> Iterator[CaseResult]:
     """The results in order; beside the case that is predicted at most two are in memory, one read and one written."""
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
         coming = [reader.submit(batch.read, case) for case in cases[:1]]

@@ -248,8 +248,8 @@ def _require_own_outputs(cases: Sequence[CaseInput], output: Path) -> None:
         other = taken.setdefault(case.case, case)
         if other is not case:
             raise InputError(
-                f"{_in_words(other.images)} and {_in_words(case.images)} would both be written to {target}; rename one, "
-                f"or predict them into two folders"
+                f"{_in_words(other.images)} and {_in_words(case.images)} would both be written to {target}; rename "
+                f"one, or predict them into two folders"
             )
 
 

@@ -64,7 +64,9 @@ def infer(
     if a signal asked to stop: the cases that were done are kept.
     """
     if options.overwrite and (options.resume or options.shard):
-        raise InputError("--overwrite: cannot be given with --resume or --shard; empty the folder first, or leave it out")
+        raise InputError(
+            "--overwrite: cannot be given with --resume or --shard; empty the folder first, or leave it out"
+        )
     require_inputs(inputs)
     for path in models:
         find_bundle(path)
@@ -145,9 +147,7 @@ def _run(
         batch = BatchOptions(resume=options.resume, overwrite=options.overwrite, maps=options.uncertainty)
         try:
             with interruption.deferred():
-                predict_files(
-                    predictor, cases, folder, batch, on_case=show, must_stop=lambda: interruption.requested
-                )
+                predict_files(predictor, cases, folder, batch, on_case=show, must_stop=lambda: interruption.requested)
         finally:
             if folder.table.is_file():
                 seconds, memory = round(time.perf_counter() - started, 1), peak_memory_gb(predictor.device)
