@@ -16,7 +16,7 @@ from nnunetv2.preprocessing.normalization.default_normalization_schemes import (
 )
 from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg_to_shape
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import IntensityError
 from uumamba.core.settings import Settings
 from uumamba.data.plan import Channel, Plan
 from uumamba.imaging.grid import require_same_grid
@@ -65,8 +65,8 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     """Preprocess one case: one image per channel of the plan, and its reference if there is one.
 
     Images are turned to canonical axes, or taken as they are stored if the plan says so. With the configuration "2d"
-    slices keep their own distance. Raises `InputError` unless all are on one grid, and for a channel whose intensities
-    are too extreme to be normalised.
+    slices keep their own distance. Raises `GeometryError` unless all are on one grid, and `IntensityError` for a
+    channel whose intensities are too extreme to be normalised.
     """
     first_image, *other_images = (f"the image of channel {channel.name}" for channel in plan.channels)
     for name, image in zip(other_images, images[1:], strict=True):
@@ -113,7 +113,7 @@ def _normalise(values: np.ndarray, channel: Channel, labels: np.ndarray) -> None
     else:
         usable = bool(np.isfinite(values).all())
     if not usable:
-        raise InputError(
+        raise IntensityError(
             f"channel {channel.name}: its intensities, {lowest:g} to {highest:g}, are too extreme to be normalised; if "
             f"they mark missing voxels, set those to 0 or to the value of air and save the image again"
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import TooLargeError
 from uumamba.core.held_memory import forget_peak, held_bytes, peak_bytes
 from uumamba.data.plan import Plan
 
@@ -18,14 +18,10 @@ _PARTS = (4, 2)
 """The smaller patches have a fourth and a half of the patch's length along every axis, as far as strides allow."""
 
 
-class TooLarge(InputError):
-    """A case takes more memory than it may."""
-
-
 def require_memory(needed: int, allowed: int) -> None:
-    """Raise `TooLarge`, with the number of GB that are missing, if more bytes are needed than allowed."""
+    """Raise `TooLargeError`, with the number of GB that are missing, if more bytes are needed than allowed."""
     if needed > allowed:
-        raise TooLarge(
+        raise TooLargeError(
             f"takes {needed / 1e9:.1f} GB of memory where {allowed / 1e9:.1f} GB may be used: "
             f"{(needed - allowed) / 1e9:.1f} GB are missing; use a machine with more memory or a larger --max-memory"
         )

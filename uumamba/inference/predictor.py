@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.errors import ChannelError, InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import PreprocessedCase, preprocess_case
@@ -130,9 +130,7 @@ class Predictor:
 
     def _volume_of(self, prepared: PreprocessedCase, *, maps: bool) -> PredictionVolume:
         geometry, (_, *shape) = prepared.geometry, prepared.data.shape
-        volume = PredictionVolume(
-            geometry, self.plan, temperature=self.temperature, maps=maps, opinions=self.opinions
-        )
+        volume = PredictionVolume(geometry, self.plan, temperature=self.temperature, maps=maps, opinions=self.opinions)
         slabs = self.score_slabs(torch.from_numpy(prepared.data), disagreement=maps and self.opinions > 1)
         for slab in restored_slabs(map(_finite, slabs), (shape[0], shape[1], shape[2]), geometry, self.plan):
             volume.add(slab)
@@ -164,10 +162,10 @@ class Predictor:
 
 
 def require_images(images: Sequence[Image], plan: Plan) -> None:
-    """Raise `InputError` unless there is one image for each channel of the plan."""
+    """Raise `ChannelError` unless there is one image for each channel of the plan."""
     if len(images) != len(plan.channels):
         names = ", ".join(channel.name for channel in plan.channels)
-        raise InputError(
+        raise ChannelError(
             f"the model takes {len(plan.channels)} image(s) per case ({names}), got {len(images)}; "
             "give one image per channel, in this order"
         )
