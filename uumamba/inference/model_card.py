@@ -25,13 +25,14 @@ def write_model_card(
     training: Mapping[str, Any],
     origin: Mapping[str, Any] | None,
     versions: Mapping[str, str],
-    licence: str,
-    citation: str,
+    terms: Mapping[str, str],
+    use: Mapping[str, Sequence[str]],
     limitations: Sequence[str],
 ) -> str:
     """A model card in Markdown: intended use, input and output, training data, scores, limitations, versions.
 
-    `network`, `training` and `origin` are JSON values: the network's settings, the training record, the origin.
+    `network`, `training` and `origin` are JSON values: the network's settings, the training record, the origin. `terms`
+    are those of the training data, `use` sections (title -> lines) on what inference does with the network's output.
     """
     structures = ", ".join(f"{number} {name}" for name, number in plan.labels.structures.items())
     spacing = " x ".join(f"{value:g}" for value in plan.spacing_mm)
@@ -49,10 +50,11 @@ def write_model_card(
         ),
         ("Network", [f"{key}: {value}" for key, value in leaves(network).items()]),
         ("Training data", [f"{plan.dataset}, {len(training['cases']) or 'unknown number of'} cases.",
-                           f"Licence of the data: {licence}", f"Cite: {citation or 'unknown'}"]),
+                           *(f"{key}: {value}" for key, value in terms.items())]),
         ("Training", [f"{key}: {training[key]}" for key in ("seed", "epochs", "fold") if training[key] is not None]),
         ("Imported from", _lines(origin or {})),
         ("Scores", [f"{name}: {_score(value)}" for name, value in training["scores"].items()] or ["Not evaluated."]),
+        *use.items(),
         ("Limitations", [*_LIMITATIONS, *limitations]),
         ("Versions", [f"{name} {version}" for name, version in versions.items()]),
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from uumamba.core.log import log
 from uumamba.core.machine import peak_memory_gb
 from uumamba.core.statistics import mean_of_known
 from uumamba.core.versions import installed_versions
+from uumamba.data.fingerprint import Fingerprint, fingerprint_of_store
 from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
 from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.state import Training
@@ -23,13 +24,14 @@ def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
     """Validate whole volumes, write the bundle, and close the run record."""
     epoch = _take_best_weights(job, training)
     started = time.perf_counter()
+    fingerprint = fingerprint_of_store(job.store, job.cases.training, job.plan) if job.processes.is_first else None
     with training.averaged():
         # Before the validation, which may take long: whoever stops it has the model all the same.
-        _write_bundle(job, training, record, epoch=epoch, scores={})
+        _write_bundle(job, training, record, epoch=epoch, scores={}, fingerprint=fingerprint)
         scores: dict[str, float | None] = {}
         if job.cases.validation:
             scores = _validate_volumes(job, training)
-            _write_bundle(job, training, record, epoch=epoch, scores=scores)
+            _write_bundle(job, training, record, epoch=epoch, scores=scores, fingerprint=fingerprint)
     seconds = math.fsum(row["seconds"] or 0.0 for row in training.history) + time.perf_counter() - started
     finished = {
         "seconds": round(seconds, 1),
@@ -82,7 +84,13 @@ def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, floa
 
 
 def _write_bundle(
-    job: Job, training: Training, record: dict[str, Any], *, epoch: int, scores: dict[str, float | None]
+    job: Job,
+    training: Training,
+    record: dict[str, Any],
+    *,
+    epoch: int,
+    scores: dict[str, float | None],
+    fingerprint: Fingerprint | None,
 ) -> None:
     if not job.processes.is_first:
         return
@@ -103,5 +111,6 @@ def _write_bundle(
         versions=installed_versions(),
         licence=job.dataset.licence,
         citation=job.dataset.citation,
+        fingerprint=fingerprint,
     )
     write_bundle(job.directory.bundle, state=training.network.state_dict(), description=description)
