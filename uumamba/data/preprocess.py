@@ -199,6 +199,14 @@ def _normalising_bytes(size: int, plan: Plan) -> int:
     return size * (max(copies, default=0) * _FLOAT32 + 2 * any(masked))
 
 
+def network_shape(geometry: Geometry, plan: Plan) -> tuple[int, int, int]:
+    """The shape of a case on the network's grid."""
+    first, second, third = compute_new_shape(
+        geometry.shape_after_crop, geometry.spacing_mm, plan_spacing(geometry, plan)
+    )
+    return int(first), int(second), int(third)
+
+
 def plan_spacing(geometry: Geometry, plan: Plan) -> tuple[float, float, float]:
     """The spacing (mm, network axis order) that a case is resampled to; a 2D network's slices keep their distance."""
     return _target_spacing(geometry.spacing_mm, plan)

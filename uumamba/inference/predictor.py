@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from uumamba.core.errors import ChannelError, InputError, UumambaError
 from uumamba.core.files import hash_json
+from uumamba.core.held_memory import can_measure_peak, forget_peak, held_bytes
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import PreprocessedCase, preprocess_case
 from uumamba.data.restoration import restored_slabs
-from uumamba.imaging.image import Image
+from uumamba.imaging.image import Image, ImageSize
 from uumamba.inference.bundle import Bundle, BundleDescription, build_network
 from uumamba.inference.ensemble import combine, mirrored_opinion
 from uumamba.inference.input_check import features_of, flags_of
+from uumamba.inference.memory import Demand, Footing, forward_bytes
 from uumamba.inference.mirroring import mirrored_mean
 from uumamba.inference.postprocessing import Postprocessing
 from uumamba.inference.prediction import Prediction
@@ -37,6 +39,21 @@ class _Member:
     description: BundleDescription
     network: nn.Module
     weight: float
+
+    def bytes_of(self, size: ImageSize, *, maps: bool = False) -> int:
+        """The main memory (bytes) that this process will hold at most for a case with images of this size.
+
+        It counts what the process holds already, the images, and all that `predict` makes of them; of a series, whose
+        frames are predicted one by one, the whole input and result. Raises `OSError` where memory cannot be measured.
+        """
+        demand = Demand(
+            patches=tuple(member.description.plan.patch_size for member in self._members) if self._is_on_cpu else (),
+            forward_bytes=self._footing.forward,
+            maps=maps,
+            opinions=self.opinions,
+            keeps_winner=bool(self.postprocessing.steps),
+        )
+        return self._footing.held + demand.of(size, self.plan) + demand.series_bytes(size)
 
     @property
     def temperature(self) -> float:
@@ -134,6 +151,21 @@ class Predictor:
             for of_members in slabs:
                 yield combine(of_members, weights, temperatures, self.labels.classes)
 
+    def bytes_of(self, size: ImageSize, *, maps: bool = False) -> int:
+        """The main memory (bytes) that this process will hold at most for a case with images of this size.
+
+        It counts what the process holds already, the images, and all that `predict` makes of them; of a series, whose
+        frames are predicted one by one, the whole input and result. Raises `OSError` where memory cannot be measured.
+        """
+        demand = Demand(
+            patches=tuple(member.description.plan.patch_size for member in self._members) if self._is_on_cpu else (),
+            forward_bytes=self._footing.forward,
+            maps=maps,
+            opinions=self.opinions,
+            keeps_winner=bool(self.postprocessing.steps),
+        )
+        return self._footing.held + demand.of(size, self.plan) + demand.series_bytes(size)
+
     @property
     def temperature(self) -> float:
         """What the scores are divided by to become logits of calibrated probabilities."""
@@ -173,9 +205,27 @@ class Predictor:
             data,
             patch_size=plan.patch_size,
             overlap=self.overlap,
-            batch_size=self.batch_size or (_SLICES_AT_ONCE if plan.spatial_dims == 2 else 1),
+            batch_size=self._windows_at_once,
             device=self.device,
         )
+
+    @property
+    def _is_on_cpu(self) -> bool:
+        return self.device.type == "cpu"
+
+    @cached_property
+    def _footing(self) -> Footing:
+        """What the process holds before its first case, and for the feature maps of one."""
+        if not can_measure_peak(torch.device("cpu")):
+            raise OSError("this system does not tell how much memory a process holds")
+        networks = [(member.network, member.description.plan) for member in self._members if self._is_on_cpu]
+        of_networks = [forward_bytes(*each, windows=self._windows_at_once) for each in networks]
+        forget_peak(torch.device("cpu"))  # what the passes have freed is used again and counts once
+        return Footing(held=held_bytes(torch.device("cpu")), forward=max(of_networks, default=0))
+
+    @property
+    def _windows_at_once(self) -> int:
+        return self.batch_size or (_SLICES_AT_ONCE if self.plan.spatial_dims == 2 else 1)
 
     def _mirror_axes(self, plan: Plan) -> tuple[int, ...]:
         return plan.patch_axes(self.description.mirrored_axes) if self.mirror else ()
