@@ -129,7 +129,8 @@ def restoration_bytes(
     ends = np.searchsorted(first.upper, np.arange(thickness, shape[0] + thickness, thickness))
     thickest = np.sort(np.diff(ends, prepend=0))[-2:].sum()
     scratch = 3 * max(plane, shape[1] * target[2], target[1] * shape[2])
-    return int(_FLOAT32 * (channels * plane * (thickest + 2) + scratch))
+    kept = 1 if first.weight is None else 2
+    return int(_FLOAT32 * (channels * plane * (thickest + kept) + scratch))
 
 
 def _restore(slabs: Iterable[Scores], shape: tuple[int, ...], geometry: Geometry, plan: Plan) -> NDArray[np.uint8]:
