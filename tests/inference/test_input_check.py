@@ -162,7 +162,7 @@ def test_an_odd_volume_is_flagged(volume: float) -> None:
 
 def test_a_cut_structure_is_flagged_unless_training_cases_are_cut_there() -> None:
     flags = check_labels(FINGERPRINT, {"LV": StructureFeatures(100, frozenset({"z+", "x-"}))})
-    cut = "LV reaches the low end of x and may be cut there, in the training 0 of 40 cases do"
+    cut = "LV reaches the low end of x and may be cut there, as 0 of 40 training cases do"
     assert flags == (Flag("cut", cut),)
 
 

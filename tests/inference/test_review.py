@@ -78,7 +78,7 @@ def test_the_table(tmp_path: Path) -> None:
             "0.1235",
             "RV",
             "spacing; slices",
-            f"{SPACING.sentence} | {SLICES.sentence}",
+            both,
         ),
         ("3", "fine", "ok", "", "0.9500", "LV", "", ""),
     ]
