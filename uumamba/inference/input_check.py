@@ -21,7 +21,7 @@ from uumamba.imaging.image import Image
 from uumamba.inference.prediction import Flag
 
 LOW_CONFIDENCE = 0.8
-"""A structure whose expected Dice is below this is flagged. A choice: well below the 0.9 that networks reach on ACDC."""
+"""A structure with a lower expected Dice is flagged; a choice, well below the 0.9 that networks reach on ACDC."""
 RARELY_CUT = 0.05
 """A structure that touches a border is flagged if it does so in at most this share of the training cases."""
 TAIL_MARGIN = 0.1
