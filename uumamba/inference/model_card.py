@@ -70,10 +70,11 @@ def _lines(origin: Mapping[str, Any]) -> list[str]:
 def _calibration(calibration: Mapping[str, Any]) -> str:
     if not calibration["cases"]:
         return "Not calibrated: how far they may be believed is not known."
+    temperature, cases = calibration["temperature"], len(calibration["cases"])
     before, after = calibration["ece_before"], calibration["ece_after"]
     return (
-        f"Temperature {calibration['temperature']:.3f}, fitted on {len(calibration['cases'])} cases that were held out; "
-        f"expected calibration error {calibration['region']} {before:.4f} before, {after:.4f} after."
+        f"Temperature {temperature:.3f}, fitted on {cases} cases that were held out; expected calibration error "
+        f"{calibration['region']} {before:.4f} before, {after:.4f} after."
     )
 
 

@@ -91,8 +91,8 @@ def _held_out_cases(bundle: Bundle, folder: WorkFolder, fold: str) -> tuple[str,
     if leaked:
         more = f" and {len(leaked) - _NAMED} more" if len(leaked) > _NAMED else ""
         raise InputError(
-            f"{bundle.path}: was trained on {len(leaked)} of the {len(cases)} cases of fold {fold}, or on their patients "
-            f"({', '.join(leaked[:_NAMED])}{more}), on which it is surer than elsewhere; leave --fold out"
+            f"{bundle.path}: was trained on {len(leaked)} of the {len(cases)} cases of fold {fold}, or on their "
+            f"patients ({', '.join(leaked[:_NAMED])}{more}), of which it is surer than of others; leave --fold out"
         )
     return cases
 
