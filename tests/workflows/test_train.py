@@ -20,8 +20,8 @@ from uumamba.workflows import training_result
 
 ROOT = Path(__file__).parents[2]
 FILES = {
-    "best.safetensors", "config.yaml", "curves.png", "history.csv", "last.safetensors", "log.txt", "model.safetensors",
-    "overlays", "run.json", "validation.csv",
+    "best.safetensors", "calibration.json", "confidence.png", "config.yaml", "curves.png", "history.csv",
+    "last.safetensors", "log.txt", "model.safetensors", "overlays", "reliability.png", "run.json", "validation.csv",
 }  # fmt: skip
 
 # A finder that refuses what a training node need not have.
