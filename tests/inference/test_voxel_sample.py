@@ -49,7 +49,7 @@ def test_a_small_case_is_taken_whole() -> None:
 
 
 def test_near_is_ten_millimetres_from_what_is_predicted_or_true() -> None:
-    """Foreground in slices 2 and 3, rows 5 to 9, columns 5 to 10: with 2 slices, 6 rows, 8 columns more on each side."""
+    """Foreground: slices 2 and 3, rows 5 to 9, columns 5 to 10; near: 2 slices, 6 rows, 8 columns more on each side."""
     sample = draw(ALL)
     assert sample.near.sum() == 6 * (9 + 6 + 1) * (10 + 8 + 1)
     assert (sample.reference[~sample.near] == 0).all()

@@ -11,6 +11,7 @@ from tests.fakes.program import uumamba
 from uumamba.core.files import read_json
 from uumamba.inference.bundle import Bundle, read_bundle, write_bundle
 from uumamba.inference.calibration import Calibration
+from uumamba.inference.postprocessing import Postprocessing
 from uumamba.inference.temperature import REGION
 from uumamba.workflows.calibration_result import EVERYWHERE
 
@@ -32,7 +33,14 @@ def change(bundle: Bundle, path: Path, *, seen: tuple[str, ...] | None = None, *
 @pytest.fixture
 def bundle(run: Path, tmp_path: Path) -> Bundle:
     """The trained model, as if nothing had been fitted."""
-    return read_bundle(change(read_bundle(run), tmp_path / "mine" / "model.safetensors", calibration=Calibration()))
+    return read_bundle(
+        change(
+            read_bundle(run),
+            tmp_path / "mine" / "model.safetensors",
+            calibration=Calibration(),
+            postprocessing=Postprocessing(),
+        )
+    )
 
 
 def calibrate(bundle: Bundle | Path, work: Path, *options: str | Path) -> int:
@@ -63,7 +71,7 @@ def test_the_command_finds_what_the_training_found(
     assert {name: ours[name] for name in theirs} == theirs
     assert ours["model"]["sha256_before"] == bundle.sha256
     shown = capsys.readouterr().out
-    for part in ("before", "after", REGION, EVERYWHERE, "AUROC", "pooled", "Research use only"):
+    for part in ("before", "after", REGION, EVERYWHERE, "AUROC", "pooled", "Post-processing:", "Research use only"):
         assert part in shown
 
 
@@ -81,6 +89,8 @@ def test_the_files_say_what_was_counted(bundle: Bundle, trained: Path, tmp_path:
         assert 0 < voxels["drawn"] <= voxels["of"]
         bins = record["after"][region]["bins"]
         assert sum(row["voxels"] for row in bins) == pytest.approx(voxels["of"])
+    assert record["postprocessing"]["cases"] == 2
+    assert len(record["postprocessing"]["decisions"]) >= 4
     confidence = record["confidence"]
     assert [summary["structure"] for summary in confidence["summaries"]] == ["RV", "MYO", "LV", "pooled"]
     assert len(confidence["cases"]) == 6

@@ -24,6 +24,7 @@ from uumamba.data.plan import Plan
 from uumamba.inference.calibration import Calibration
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
+from uumamba.inference.postprocessing import Postprocessing
 from uumamba.models.networks import NetworkSettings
 from uumamba.scan import ScanBackend
 
@@ -88,6 +89,7 @@ class BundleDescription(Settings):
     licence: str = "unknown"
     citation: str = ""
     limitations: tuple[str, ...] = ()
+    postprocessing: Postprocessing = Postprocessing()
 
     @property
     def labels(self) -> LabelSet:
@@ -101,11 +103,10 @@ class BundleDescription(Settings):
             plan=self.plan,
             network=self.network.model_dump(mode="json"),
             training=self.training.model_dump(mode="json"),
-            calibration=self.calibration.model_dump(mode="json"),
             origin=None if self.origin is None else self.origin.model_dump(mode="json"),
             versions=self.versions,
-            licence=self.licence,
-            citation=self.citation,
+            terms={"Licence of the data": self.licence, "Cite": self.citation or "unknown"},
+            use={"Probabilities": (self.calibration.sentence,), "Post-processing": self.postprocessing.sentences()},
             limitations=self.limitations,
         )
 
