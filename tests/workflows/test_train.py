@@ -22,8 +22,12 @@ from uumamba.workflows import training_result
 
 ROOT = Path(__file__).parents[2]
 FILES = {
-    "best.safetensors", "config.yaml", "curves.png", "history.csv", "last.safetensors", "log.txt", "model.safetensors",
-    "overlays", "run.json", "validation.csv",
+    "best.safetensors", "calibration.json", "confidence.png", "config.yaml", "curves.png", "history.csv",
+    "last.safetensors", "log.txt", "model.safetensors", "overlays", "reliability.png", "run.json", "validation.csv",
+}  # fmt: skip
+
+OF_VALIDATION = {
+    "best.safetensors", "calibration.json", "confidence.png", "overlays", "reliability.png", "validation.csv",
 }  # fmt: skip
 
 # A finder that refuses what a training node need not have.
@@ -46,7 +50,7 @@ main(sys.argv[1:])
 """
 
 
-def stop(*_: object) -> None:
+def stop(*_: object, **__: object) -> None:
     """What Ctrl-C does."""
     raise KeyboardInterrupt
 
@@ -239,7 +243,7 @@ def test_a_folder_without_a_checkpoint_is_no_run(my_work: Path, capsys: pytest.C
 def test_all_trains_on_every_case_and_holds_none_out(my_work: Path) -> None:
     assert program.train(my_work, "--fold", "all", "--name", "mine") == 0
     mine = program.run_folder(my_work, "mine", "all")
-    assert {path.name for path in mine.iterdir()} == FILES - {"best.safetensors", "validation.csv", "overlays"}
+    assert {path.name for path in mine.iterdir()} == FILES - OF_VALIDATION
     assert len(read_bundle(mine).description.training.cases) == 10
 
 

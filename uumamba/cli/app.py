@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from uumamba.cli import (
+    calibrate,
     compare,
     config,
     demo,
@@ -36,6 +37,7 @@ app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(infer.infer)
 app.command()(evaluate.evaluate)
+app.command()(calibrate.calibrate)
 app.command()(compare.compare)
 app.command("import")(import_.import_)
 app.command()(export.export)

@@ -22,8 +22,10 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings, first_problem
 from uumamba.data.fingerprint import Fingerprint
 from uumamba.data.plan import Plan
+from uumamba.inference.calibration import Calibration
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
+from uumamba.inference.postprocessing import Postprocessing
 from uumamba.models.networks import NetworkSettings
 from uumamba.scan import ScanBackend
 
@@ -82,11 +84,13 @@ class BundleDescription(Settings):
     network: NetworkSettings
     mirrored_axes: tuple[int, ...] = ()
     training: TrainingRecord = TrainingRecord()
+    calibration: Calibration = Calibration()
     origin: Origin | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     licence: str = "unknown"
     citation: str = ""
     limitations: tuple[str, ...] = ()
+    postprocessing: Postprocessing = Postprocessing()
     fingerprint: Fingerprint | None = None
 
     @property
@@ -104,7 +108,11 @@ class BundleDescription(Settings):
             origin=None if self.origin is None else self.origin.model_dump(mode="json"),
             versions=self.versions,
             terms={"Licence of the data": self.licence, "Cite": self.citation or "unknown"},
-            use={"Made for images like these": () if self.fingerprint is None else self.fingerprint.in_words},
+            use={
+                "Made for images like these": () if self.fingerprint is None else self.fingerprint.in_words,
+                "Probabilities": (self.calibration.sentence,),
+                "Post-processing": self.postprocessing.sentences(),
+            },
             limitations=self.limitations,
         )
 
