@@ -20,6 +20,7 @@ from uumamba.inference.bundle import (
     read_bundle,
     write_bundle,
 )
+from uumamba.inference.calibration import Calibration
 from uumamba.models.umamba import UMambaSettings
 
 MakeBundle = Callable[..., Bundle]
@@ -171,6 +172,16 @@ def test_foreign_headers(changes: dict[str, str | None], message: str, tmp_path:
     path = rewrite(make_bundle(), tmp_path / "changed.safetensors", **changes)
     with pytest.raises(InputError, match=message):
         read_bundle(path)
+
+
+def test_a_bundle_of_before_there_were_temperatures_has_temperature_1(tmp_path: Path, make_bundle: MakeBundle) -> None:
+    fitted = make_bundle(calibration=Calibration(temperature=1.5, cases=("c",), ece_before=0.1, ece_after=0.02))
+    assert read_bundle(fitted.path).description.calibration.temperature == 1.5
+    assert "Temperature 1.500, fitted on 1 cases" in fitted.description.model_card
+    old = read_bundle(rewrite(fitted, tmp_path / "old.safetensors", calibration=None))
+    assert old.description.calibration == Calibration()
+    assert old.description.calibration.temperature == 1
+    assert "Not calibrated" in old.description.model_card
 
 
 def test_tensors_that_do_not_fit_the_description(make_bundle: MakeBundle) -> None:

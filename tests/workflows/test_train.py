@@ -14,14 +14,20 @@ from tests.fakes import program
 from tests.fakes.folders import contents
 from uumamba.config import load_config
 from uumamba.core.files import read_json, write_json
+from uumamba.data.fingerprint import fingerprint_of_store
+from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.history import read_history
 from uumamba.workflows import training_result
 
 ROOT = Path(__file__).parents[2]
 FILES = {
-    "best.safetensors", "config.yaml", "curves.png", "history.csv", "last.safetensors", "log.txt", "model.safetensors",
-    "overlays", "run.json", "validation.csv",
+    "best.safetensors", "calibration.json", "confidence.png", "config.yaml", "curves.png", "history.csv",
+    "last.safetensors", "log.txt", "model.safetensors", "overlays", "reliability.png", "run.json", "validation.csv",
+}  # fmt: skip
+
+OF_VALIDATION = {
+    "best.safetensors", "calibration.json", "confidence.png", "overlays", "reliability.png", "validation.csv",
 }  # fmt: skip
 
 # A finder that refuses what a training node need not have.
@@ -44,7 +50,7 @@ main(sys.argv[1:])
 """
 
 
-def stop(*_: object) -> None:
+def stop(*_: object, **__: object) -> None:
     """What Ctrl-C does."""
     raise KeyboardInterrupt
 
@@ -103,6 +109,8 @@ def test_the_bundle_says_what_it_was_trained_on(run: Path) -> None:
     assert description.training.data_hash == record["data_hash"]
     assert description.training.scores == record["finished"]["scores"]
     assert "Bernard" in description.citation
+    store = WorkFolder(run.parents[2]).store("2d")
+    assert description.fingerprint == fingerprint_of_store(store, record["split"]["training"], description.plan)
 
 
 def test_training_needs_nothing_but_the_work_folder_and_no_image_library(my_work: Path, run: Path) -> None:
@@ -235,7 +243,7 @@ def test_a_folder_without_a_checkpoint_is_no_run(my_work: Path, capsys: pytest.C
 def test_all_trains_on_every_case_and_holds_none_out(my_work: Path) -> None:
     assert program.train(my_work, "--fold", "all", "--name", "mine") == 0
     mine = program.run_folder(my_work, "mine", "all")
-    assert {path.name for path in mine.iterdir()} == FILES - {"best.safetensors", "validation.csv", "overlays"}
+    assert {path.name for path in mine.iterdir()} == FILES - OF_VALIDATION
     assert len(read_bundle(mine).description.training.cases) == 10
 
 

@@ -105,6 +105,9 @@ def test_two_processes_are_one_with_the_whole_batch(
         assert read_json(reference / "run.json")["finished"]["scores"] == pytest.approx(
             record["finished"]["scores"], abs=0.01
         )
+        shared, alone_kept = (read_bundle(path).description.calibration for path in (mine, reference))
+        assert shared.cases == alone_kept.cases
+        assert shared.temperature == pytest.approx(alone_kept.temperature, rel=0.01)
 
 
 @pytest.mark.slow

@@ -109,9 +109,9 @@ class BundleDescription(Settings):
             versions=self.versions,
             terms={"Licence of the data": self.licence, "Cite": self.citation or "unknown"},
             use={
-                "Probabilities": [self.calibration.sentence],
-                "Post-processing": self.postprocessing.sentences(),
                 "Made for images like these": () if self.fingerprint is None else self.fingerprint.in_words,
+                "Probabilities": (self.calibration.sentence,),
+                "Post-processing": self.postprocessing.sentences(),
             },
             limitations=self.limitations,
         )

@@ -25,8 +25,8 @@ class Calibration(Settings):
 
     @property
     def sentence(self) -> str:
-        """How far the probabilities may be believed."""
-        if not self.cases:
+        """What is known of the probabilities, for the model card."""
+        if self.ece_before is None or self.ece_after is None:
             return "Not calibrated: how far they may be believed is not known."
         return (
             f"Temperature {self.temperature:.3f}, fitted on {len(self.cases)} cases that were held out; expected "

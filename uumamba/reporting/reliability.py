@@ -58,8 +58,8 @@ def _draw_voxels(axes: Axes, found: Reliability) -> None:
     axes.bar(
         np.arange(bins) / bins, found.voxels / found.count, 1 / bins, align="edge", color="0.55", edgecolor="white"
     )
-    lines = (("confidence", found.confidence, _GAP, "-"), ("accuracy", found.accuracy, _ACCURACY, ":"))
-    for what, mean, colour, style in lines:
+    means = {"confidence": found.confidences.sum() / found.count, "accuracy": found.correct.sum() / found.count}
+    for (what, mean), colour, style in zip(means.items(), (_GAP, _ACCURACY), ("-", ":"), strict=True):
         axes.axvline(mean, color=colour, linestyle=style, linewidth=1.8, label=f"mean {what} {mean:.3f}")
     axes.set_yscale("log")
     axes.set_xlabel("confidence")

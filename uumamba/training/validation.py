@@ -13,6 +13,7 @@ from uumamba.core.progress import track
 from uumamba.data.loader import PatchBatch
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
+from uumamba.inference.packed_labels import PackedLabels, pack_labels
 from uumamba.inference.sliding_window import predict_logits
 from uumamba.inference.voxel_sample import SampleSize, VoxelSample, sample_voxels
 from uumamba.losses.segmentation import SegmentationLoss
@@ -78,10 +79,14 @@ def _count(predicted: Tensor, reference: Tensor, labels: LabelSet) -> Tensor:
 
 @dataclass(frozen=True)
 class CaseValidation:
-    """Dice of a whole case per structure, None where there is none, and voxels of it if they were asked for."""
+    """Dice of a whole case per structure, None where there is none.
+
+    If they were asked for, also voxels of it and the predicted label map, (*network axes).
+    """
 
     dice: dict[str, float | None]
     sample: VoxelSample | None = None
+    prediction: PackedLabels | None = None
 
 
 def validate_volumes(
@@ -93,7 +98,9 @@ def validate_volumes(
     *,
     size: SampleSize | None = None,
 ) -> dict[str, CaseValidation]:
-    """Look at whole cases, by name, at the plan's spacing, without mirroring; with a `size` draw voxels of each.
+    """Look at whole cases, by name, at the plan's spacing, without mirroring.
+
+    With a `size` so many voxels of each, and its label map, are kept for what is fitted on the validation cases.
 
     `uumamba evaluate` compares on the images' own grids, so its numbers differ a little.
     """
@@ -109,6 +116,9 @@ def validate_volumes(
             name: dice((predicted == number) & known, labels[0] == number, plan.spacing_mm)
             for name, number in plan.labels.structures.items()
         }
-        sample = None if size is None else sample_voxels(logits, labels[0], plan, case=case, size=size)
-        validated[case] = CaseValidation(scores, sample)
+        if size is None:
+            validated[case] = CaseValidation(scores)
+        else:
+            sample = sample_voxels(logits, labels[0], plan, case=case, size=size)
+            validated[case] = CaseValidation(scores, sample, pack_labels(predicted))
     return validated

@@ -1,4 +1,7 @@
-"""uumamba calibrate: how far a bundle's probabilities may be believed, found on cases that it was not trained on."""
+"""uumamba calibrate: how far a bundle's probabilities may be believed and which post-processing helps it.
+
+Both are found on cases that it was not trained on.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +17,7 @@ from uumamba.inference.bundle import Bundle, build_network, read_bundle, write_b
 from uumamba.inference.voxel_sample import sample_size
 from uumamba.training.validation import validate_volumes
 from uumamba.workflows.calibration_result import CalibrationResult, conclude, show, write_calibration
+from uumamba.workflows.validated_choice import choose
 
 _AGREED = ("labels", "channels", "orientation", "axes", "spacing_mm")
 _NAMED = 3
@@ -28,38 +32,43 @@ def calibrate(
     output: Path | None = None,
     device_name: str = "auto",
 ) -> CalibrationResult:
-    """Fit a bundle's temperature on the validation cases of `fold`, else of its own, and keep it in the bundle.
+    """Fit a bundle's temperature and choose its post-processing on the validation cases of `fold`, else of its own.
 
-    Writes `calibration.json`, `reliability.png` and `confidence.png` beside the bundle, or into `output`, and prints
-    tables. Raises `InputError` if the fold holds out no case, if the bundle was trained on one of its cases or on their
-    patients, or if the cases were preprocessed otherwise than the bundle asks for.
+    The bundle keeps both. Writes `calibration.json`, `reliability.png` and `confidence.png` beside it, or into
+    `output`, and prints tables. Raises `InputError` if the fold holds out no case, if the bundle was trained on one of
+    its cases or on their patients, or if the cases were preprocessed otherwise than the bundle asks for.
     """
     if output is not None and output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; name a folder with --output")
     bundle = read_bundle(model)
     plan = bundle.description.plan
-    folder = WorkFolder(work / find_dataset(dataset_name).name)
+    dataset = find_dataset(dataset_name)
+    folder = WorkFolder(work / dataset.name)
+    store = folder.store(plan.configuration)
     fold = _fold_of(bundle) if fold is None else fold
     cases = _held_out_cases(bundle, folder, fold)
     _require_same_preprocessing(bundle, folder.read_plan(plan.configuration))
     device = choose_device(device_name)
     network = build_network(bundle).to(device)
     size = sample_size(len(cases), plan.labels.classes)
-    validated = validate_volumes(network, folder.store(plan.configuration), cases, plan, device, size=size)
+    validated = validate_volumes(network, store, cases, plan, device, size=size)
     result = conclude(validated, plan.labels, folder.read_patients())
-    origin = {
-        **describe_run(device),
-        "model": {"path": str(bundle.path), "sha256_before": bundle.sha256},
-        "dataset": dataset_name,
-        "fold": fold,
-    }
+    choice = choose(validated, store, plan, dataset.anatomy)
+    model_before = {"path": str(bundle.path), "sha256_before": bundle.sha256}
+    origin = {**describe_run(device), "model": model_before, "dataset": dataset.name, "fold": fold}
     place = bundle.path.parent if output is None else output
-    write_calibration(result, place, title=f"{bundle.path.resolve().parent.name}, fold {fold}", origin=origin)
-    changed = bundle.description.model_copy(update={"calibration": result.fit.calibration})
-    write_bundle(bundle.path, state=bundle.state, description=changed)
-    show(result)
-    log.info("%s keeps it; %s and pictures are beside it", bundle.path, place / "calibration.json")
+    write_calibration(result, choice, place, title=f"{_name_of(bundle)}, fold {fold}", origin=origin)
+    kept = {"calibration": result.fit.calibration, "postprocessing": choice.postprocessing}
+    write_bundle(bundle.path, state=bundle.state, description=bundle.description.model_copy(update=kept))
+    show(result, choice)
+    log.info("done: %s keeps it; %s and pictures tell more", bundle.path, place / "calibration.json")
     return result
+
+
+def _name_of(bundle: Bundle) -> str:
+    """For pictures: the run's name, or that of the file if it lies elsewhere."""
+    folder = bundle.path.resolve().parent
+    return folder.parent.name if folder.name.startswith("fold_") else bundle.path.stem
 
 
 def _fold_of(bundle: Bundle) -> str:
@@ -91,8 +100,8 @@ def _held_out_cases(bundle: Bundle, folder: WorkFolder, fold: str) -> tuple[str,
     if leaked:
         more = f" and {len(leaked) - _NAMED} more" if len(leaked) > _NAMED else ""
         raise InputError(
-            f"{bundle.path}: was trained on {len(leaked)} of the {len(cases)} cases of fold {fold}, or on their patients "
-            f"({', '.join(leaked[:_NAMED])}{more}), on which it is surer than elsewhere; leave --fold out"
+            f"{bundle.path}: was trained on {len(leaked)} of the {len(cases)} cases of fold {fold}, or on their "
+            f"patients ({', '.join(leaked[:_NAMED])}{more}), of which it is surer than of others; leave --fold out"
         )
     return cases
 

@@ -17,6 +17,7 @@ from uumamba.evaluation.confidence import (
     summarise_confidence,
 )
 from uumamba.evaluation.number_text import number_text
+from uumamba.inference.postprocessing_choice import Choice
 from uumamba.inference.temperature import REGION, Fit, Judged, Samples, calibrate, expected_dice_of
 from uumamba.metrics.calibration import Reliability
 from uumamba.metrics.ranking import Ranking
@@ -27,6 +28,7 @@ from uumamba.training.validation import CaseValidation
 
 FORMAT_VERSION = 1
 EVERYWHERE = "all voxels"
+NOTICE = "research use only"
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,13 @@ def conclude(
     return CalibrationResult(fit, rows, summarise_confidence(rows), len(owners), _voxels(samples, fit))
 
 
-def write_calibration(result: CalibrationResult, folder: Path, *, title: str, origin: Mapping[str, Any]) -> None:
+def write_calibration(
+    result: CalibrationResult, choice: Choice, folder: Path, *, title: str, origin: Mapping[str, Any]
+) -> None:
     """Write `calibration.json`, which begins with `origin`, and draw `reliability.png` and `confidence.png`."""
     fit = result.fit
-    write_json(folder / "calibration.json", {"format_version": FORMAT_VERSION, **origin, **_describe(result)})
+    described = _describe(result) | {"postprocessing": choice.model_dump(mode="json")}
+    write_json(folder / "calibration.json", {"format_version": FORMAT_VERSION, **origin, **described, "notice": NOTICE})
     figure = reliability_figure(
         fit.before.near, fit.after.near, temperature=fit.temperature, title=title, region=REGION
     )
@@ -90,7 +95,7 @@ def write_calibration(result: CalibrationResult, folder: Path, *, title: str, or
         save_figure(confidence_figure(points, notes, failure=FAILURE_DICE, title=title), folder / "confidence.png")
 
 
-def show(result: CalibrationResult) -> None:
+def show(result: CalibrationResult, choice: Choice) -> None:
     """Print the tables and what is remarkable."""
     console = make_console()
     console.print(_reliability_table(result))
@@ -99,6 +104,9 @@ def show(result: CalibrationResult) -> None:
         console.print(
             f"The temperature {result.fit.temperature:.3g} is the limit of the search: do not rely on it.", markup=False
         )
+    console.print("Post-processing:")
+    for sentence in choice.postprocessing.sentences():
+        console.print(f"  {sentence}", markup=False)
     console.print("Research use only.")
 
 
@@ -132,7 +140,6 @@ def _describe(result: CalibrationResult) -> dict[str, Any]:
             "summaries": [asdict(summary) for summary in result.confidence],
             "cases": [asdict(row) for row in result.rows],
         },
-        "notice": "research use only",
     }
 
 

@@ -5,6 +5,7 @@ import io
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from uumamba.core.errors import UumambaError
@@ -16,12 +17,25 @@ from uumamba.core.versions import installed_versions
 from uumamba.data.fingerprint import fingerprint_of_store
 from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
 from uumamba.inference.calibration import Calibration
+from uumamba.inference.postprocessing import Postprocessing
 from uumamba.inference.voxel_sample import sample_size
 from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.state import Training
 from uumamba.training.validation import CaseValidation, validate_volumes
 from uumamba.workflows.calibration_result import conclude, write_calibration
 from uumamba.workflows.training_job import Job
+from uumamba.workflows.validated_choice import choose
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What a bundle keeps of the validation cases beside their Dice."""
+
+    calibration: Calibration
+    postprocessing: Postprocessing
+
+
+_NOTHING = _Fitted(Calibration(), Postprocessing())
 
 
 def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
@@ -33,12 +47,18 @@ def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
         # Before the validation, which may take long: whoever stops it has the model all the same.
         _write_bundle(job, training, description)
         scores: dict[str, float | None] = {}
-        calibration = Calibration()
+        fitted = _NOTHING
         if job.cases.validation:
             validated = _validate_volumes(job, training)
-            scores, calibration = _mean_dice(job, validated), _calibrate(job, validated)
+            scores, fitted = _mean_dice(job, validated), _fit_to_validation(job, validated)
             trained = description.training.model_copy(update={"scores": scores})
-            description = description.model_copy(update={"training": trained, "calibration": calibration})
+            description = description.model_copy(
+                update={
+                    "training": trained,
+                    "calibration": fitted.calibration,
+                    "postprocessing": fitted.postprocessing,
+                }
+            )
             _write_bundle(job, training, description)
     seconds = math.fsum(row["seconds"] or 0.0 for row in training.history) + time.perf_counter() - started
     finished = {
@@ -48,7 +68,7 @@ def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
         "bundle_epoch": epoch,
         "bundle_averaged": training.average is not None,
         "scores": scores,
-        "temperature": calibration.temperature if calibration.cases else None,
+        "temperature": fitted.calibration.temperature if fitted.calibration.cases else None,
     }
     if job.processes.is_first:
         write_json(job.directory.record, record | {"finished": finished})
@@ -90,18 +110,21 @@ def _mean_dice(job: Job, validated: Mapping[str, CaseValidation]) -> dict[str, f
     return means
 
 
-def _calibrate(job: Job, validated: Mapping[str, CaseValidation]) -> Calibration:
-    """What the first process, which writes the bundle, finds out of the probabilities; it leaves files of it."""
+def _fit_to_validation(job: Job, validated: Mapping[str, CaseValidation]) -> _Fitted:
+    """What the first process, which writes the bundle, fits and chooses; it leaves files of it."""
     if not (job.config.training.calibrate and job.processes.is_first):
-        return Calibration()
+        return _NOTHING
     try:
         result = conclude(validated, job.plan.labels, job.folder.read_patients())
     except UumambaError as error:  # the model is trained all the same
         log.info("the probabilities are not calibrated: %s", error)
-        return Calibration()
-    write_calibration(result, job.directory.path, title=job.title, origin={"fold": job.fold})
+        return _NOTHING
+    choice = choose(validated, job.store, job.plan, job.dataset.anatomy)
+    write_calibration(result, choice, job.directory.path, title=job.title, origin={"fold": job.fold})
     log.info("%s", result.sentence)
-    return result.fit.calibration
+    for sentence in choice.postprocessing.sentences():
+        log.info("post-processing: %s", sentence)
+    return _Fitted(result.fit.calibration, choice.postprocessing)
 
 
 def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, float | None]]) -> str:
