@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_every_image_gets_its_label_map_and_row(predictor: Predictor, images: Pa
         image, labels = read_image(result.input), read_label_map(result.output)
         assert labels.data.dtype == np.uint8
         np.testing.assert_array_equal(labels.affine, image.affine)
-        np.testing.assert_array_equal(labels.data, predictor.predict([image]))
+        np.testing.assert_array_equal(labels.data, predictor.predict([image]).labels)
 
 
 def test_bad_files_are_told_and_the_others_are_as_in_a_clean_run(
@@ -102,7 +103,7 @@ class Exhausted(nn.Module):
 def test_failures_of_the_computation(
     error: Exception, reason: str, predictor: Predictor, images: Path, tmp_path: Path
 ) -> None:
-    predictor._members = [(description, Exhausted(error)) for description, _ in predictor._members]
+    predictor._members = [replace(member, network=Exhausted(error)) for member in predictor._members]
     with pytest.raises(SomeCasesFailed, match="3 of 3 cases failed"):
         predict_files(predictor, [images], tmp_path / "out")
     assert all(row["reason"].startswith(reason) for row in rows(tmp_path / "out"))

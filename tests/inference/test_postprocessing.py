@@ -1,6 +1,7 @@
 """Post-processing as settings: what a bundle keeps of it, and what it does to a label map."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from itertools import permutations, product
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.labels import LabelSet
+from uumamba.inference import components
 from uumamba.inference.bundle import Bundle
 from uumamba.inference.postprocessing import (
     Adjacent,
@@ -115,6 +117,22 @@ def test_slices_lie_across_the_axis_of_the_largest_spacing(spacing_mm: tuple[flo
     fill = Postprocessing(steps=(FillHoles(structures=("LV",), in_slices=True),))
     changed = fill.apply(labels, spacing_mm, LABELS)
     assert np.count_nonzero(changed != labels) == filled
+
+
+@pytest.mark.parametrize("step", EVERYTHING.steps, ids=lambda step: step.name)
+def test_memory_stays_within_what_is_said(step: LargestComponents, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "_SLAB_VOXELS", 1 << 12)
+    labels = np.zeros((120, 110, 100), dtype=np.uint8)
+    labels[:24, :22, :5] = heart()
+    for number in (1, 2, 3):
+        labels[-1, -1, -number] = number
+    alone = Postprocessing(steps=(step,))
+    tracemalloc.start()
+    alone.apply(labels, THICK, LABELS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 5 * labels.size < peak < (alone.bytes_per_voxel + 0.5) * labels.size
+    assert Postprocessing().bytes_per_voxel == 0
 
 
 def test_an_unknown_structure_is_named() -> None:

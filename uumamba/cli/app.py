@@ -1,7 +1,7 @@
 """The program `uumamba`: its commands, its exit codes, and one line for every error.
 
 Exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 some cases failed (the others are done), 75 a training
-was asked to stop and can be resumed.
+or a batch was asked to stop and can be resumed.
 """
 
 import sys

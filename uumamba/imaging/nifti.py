@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from uumamba.core.errors import InputError
 from uumamba.core.files import atomic
 from uumamba.imaging.grid import directions_of, join_numbers, spacing_of
-from uumamba.imaging.image import FloatArray, Image
+from uumamba.imaging.image import FloatArray, Image, ImageSize
 from uumamba.imaging.nifti_grid import resolve_affine
 from uumamba.imaging.screen import check_dimensions, check_length
 
@@ -33,7 +33,8 @@ _OTHER_TYPES = {1: "bits", 128: "RGB", 2304: "RGBA", 1536: "float128", **dict.fr
 _LARGEST_DEFLATE_RATIO = 1040
 _BLOCK_BYTES = 1 << 20
 _GZIP_LEVEL = 5
-_LABEL_INTENT = 1002
+LABEL_INTENT, NO_INTENT = 1002, 0
+"""The standard's codes for a label map, and for numbers of no declared kind."""
 _DESCRIPTION = b"uumamba - research use only"
 
 
@@ -54,6 +55,15 @@ def read_nifti(path: Path, max_dimensions: int) -> Image:
         with np.errstate(over="ignore", invalid="ignore"):
             voxels = voxels.astype(np.result_type(dtype, np.float32)) * slope + intercept
     return Image(voxels, affine, repairs, header.binaryblock)
+
+
+def nifti_size(path: Path, max_dimensions: int) -> ImageSize:
+    """What `read_nifti` will give, from the header alone; raises `InputError` for a header that it would refuse."""
+    with _open(path) as file:
+        header = _parse_header(file.read(max(_HEADERS)), path)
+    shape = check_dimensions(_sizes(header, path), max_dimensions, path)
+    affine, _ = resolve_affine(header, path)
+    return ImageSize(shape, affine, _voxel_type(header, path).itemsize)
 
 
 @contextmanager
@@ -156,8 +166,8 @@ def write_nifti(path: Path, data: NDArray[Any], header: nib.Nifti1Header) -> Non
         temporary.write_bytes(content)
 
 
-def label_header(like: Image) -> nib.Nifti1Header:
-    """The header for a label map on `like`'s grid: the input's own, geometry untouched, or one made from the affine.
+def header_like(like: Image, *, intent: int) -> nib.Nifti1Header:
+    """The header for something on `like`'s grid: the input's own, geometry untouched, or one made from the affine.
 
     Texts that may name a patient are left out.
     """
@@ -165,7 +175,7 @@ def label_header(like: Image) -> nib.Nifti1Header:
         header = header_from(like.affine)
     else:
         header = _HEADERS[len(like.header)](like.header, endianness=_byte_order(like.header), check=False)
-    header["intent_code"] = _LABEL_INTENT
+    header["intent_code"] = intent
     for name in ("intent_p1", "intent_p2", "intent_p3"):
         header[name] = 0
     for name in ("intent_name", "aux_file", "db_name", "data_type"):

@@ -20,6 +20,7 @@ from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import atomic, hash_file
 from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings, first_problem
+from uumamba.data.fingerprint import Fingerprint
 from uumamba.data.plan import Plan
 from uumamba.inference.calibration import Calibration
 from uumamba.inference.model_card import write_model_card
@@ -76,7 +77,7 @@ class BundleDescription(Settings):
 
     `mirrored_axes` are the image axes (0 = x, 1 = y, 2 = z; canonical or stored, as the plan says) along which
     inference may mirror. `licence` and `citation` are those of the training data. Only imported weights have an
-    `origin`.
+    `origin`. The `fingerprint` says what the training cases looked like; None if nobody measured it.
     """
 
     plan: Plan
@@ -90,6 +91,7 @@ class BundleDescription(Settings):
     citation: str = ""
     limitations: tuple[str, ...] = ()
     postprocessing: Postprocessing = Postprocessing()
+    fingerprint: Fingerprint | None = None
 
     @property
     def labels(self) -> LabelSet:
@@ -106,7 +108,11 @@ class BundleDescription(Settings):
             origin=None if self.origin is None else self.origin.model_dump(mode="json"),
             versions=self.versions,
             terms={"Licence of the data": self.licence, "Cite": self.citation or "unknown"},
-            use={"Probabilities": (self.calibration.sentence,), "Post-processing": self.postprocessing.sentences()},
+            use={
+                "Probabilities": [self.calibration.sentence],
+                "Post-processing": self.postprocessing.sentences(),
+                "Made for images like these": () if self.fingerprint is None else self.fingerprint.in_words,
+            },
             limitations=self.limitations,
         )
 

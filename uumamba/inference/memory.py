@@ -1,0 +1,131 @@
+"""How much memory a case will take, known before it is taken.
+
+Arrays are counted, at the stage where most of them are there. What a network needs for its feature maps is measured
+once, on one window.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from uumamba.core.errors import TooLargeError
+from uumamba.core.held_memory import forget_peak, held_bytes, peak_bytes
+from uumamba.data.plan import Plan
+from uumamba.data.preprocess import Geometry, network_shape, preprocessing_bytes
+from uumamba.data.restoration import restoration_bytes
+from uumamba.imaging.image import ImageSize
+from uumamba.imaging.orientation import STORED, find_orientation
+from uumamba.inference.sliding_window import SLAB, stitching_bytes
+
+_FLOAT32, _INT32, _FLOAT64 = 4, 4, 8
+
+
+@dataclass(frozen=True)
+class Footing:
+    """Bytes that a process holds before its first case, and beside them for a forward pass."""
+
+    held: int
+    forward: int
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What decides how much memory a case takes beside its images and its plan.
+
+    `patches` are the patches of all members of the ensemble, `forward_bytes` what a forward pass of the largest holds.
+    """
+
+    patches: tuple[tuple[int, ...], ...]
+    forward_bytes: int
+    maps: bool
+    opinions: int
+    keeps_winner: bool
+
+    def of(self, size: ImageSize, plan: Plan) -> int:
+        """The most bytes held at once for a case of one frame, from its images on until its prediction is there."""
+        geometry = geometry_of(size, plan)
+        x, y, z = size.shape[:3]
+        images = _FLOAT32 * len(plan.channels) * x * y * z
+        return images + max(self._preparing(geometry, plan), self._predicting(geometry, plan), self._ending(geometry))
+
+    def series_bytes(self, size: ImageSize) -> int:
+        """What a series holds beside one of its frames: the others, and the result of all."""
+        *space, frames = size.shape if len(size.shape) == 4 else (*size.shape, 1)
+        if frames == 1:
+            return 0
+        maps = _FLOAT32 * self.maps * (2 if self.opinions > 1 else 1)
+        return int(np.prod(space)) * ((frames - 1) * _FLOAT32 + frames * (1 + maps))
+
+    def _preparing(self, geometry: Geometry, plan: Plan) -> int:
+        canonical = np.argsort(plan.axes)
+        x, y, z = (geometry.shape_before_crop[axis] for axis in canonical)
+        first, second, third = (geometry.spacing_mm[axis] for axis in canonical)
+        return preprocessing_bytes((x, y, z), (first, second, third), plan)
+
+    def _predicting(self, geometry: Geometry, plan: Plan) -> int:
+        depth, *plane = network_shape(geometry, plan)
+        shape = (depth, plane[0], plane[1])
+        channels = plan.labels.classes + (self.maps and self.opinions > 1)
+        slab = _FLOAT32 * channels * SLAB * plane[0] * plane[1]
+        stitched = sum(stitching_bytes(channels, shape, patch) for patch in self.patches)
+        given = slab * len(self.patches) + (3 * slab if len(self.patches) > 1 else 0)
+        restored = restoration_bytes(channels, SLAB, shape, geometry, plan)
+        thickness = SLAB * max(1.0, geometry.shape_after_crop[0] / depth) + 1
+        voxels = thickness * geometry.shape_after_crop[1] * geometry.shape_after_crop[2]
+        collected = voxels * (_FLOAT32 * channels * (3 if self.maps else 2) + 3 * _FLOAT64)
+        data = _FLOAT32 * len(plan.channels) * int(np.prod(shape))
+        return data + stitched + given + restored + int(collected) + self._result(geometry) + self.forward_bytes
+
+    def _ending(self, geometry: Geometry) -> int:
+        """While the label map is post-processed, with one array of component numbers."""
+        return self._result(geometry) + (1 + _INT32) * int(np.prod(geometry.shape_before_crop))
+
+    def _result(self, geometry: Geometry) -> int:
+        each = 1 + 2 * self.keeps_winner + _FLOAT32 * self.maps + _FLOAT32 * (self.maps and self.opinions > 1)
+        return each * int(np.prod(geometry.shape_before_crop))
+
+
+def require_memory(needed: int, allowed: int) -> None:
+    """Raise `TooLargeError`, with the number of GB that are missing, if more bytes are needed than allowed."""
+    if needed > allowed:
+        raise TooLargeError(
+            f"takes {needed / 1e9:.1f} GB of memory where {allowed / 1e9:.1f} GB may be used: "
+            f"{(needed - allowed) / 1e9:.1f} GB are missing; use a machine with more memory or a larger --max-memory"
+        )
+
+
+def reading_bytes(size: ImageSize) -> int:
+    """The most that reading an image holds: the file's voxels, the float32 image, and which of its voxels are finite."""
+    return int(np.prod(size.shape)) * (size.voxel_bytes + _FLOAT32 + 1)
+
+
+def forward_bytes(network: nn.Module, plan: Plan, *, windows: int) -> int:
+    """What a forward pass of so many windows holds on the CPU, measured on zeros in the second of two passes.
+
+    It must be possible to measure (`core/held_memory.py`).
+    """
+    device = torch.device("cpu")
+    batch = torch.zeros(windows, len(plan.channels), *plan.patch_size)
+    with torch.inference_mode():
+        network(batch[:1])  # compiled kernels and prepared weights come to stay
+        forget_peak(device)
+        before = held_bytes(device)
+        network(batch)
+    return max(peak_bytes(device) - before, 0) + batch.nbytes
+
+
+def geometry_of(size: ImageSize, plan: Plan) -> Geometry:
+    """What preprocessing will do to an image of this size if it crops nothing away."""
+    orientation = STORED if plan.orientation == "stored" else find_orientation(size.affine)
+    spacing = np.linalg.norm(size.affine[:3, :3], axis=0)
+    axes = [orientation.axes[axis] for axis in plan.axes]
+    first, second, third = (size.shape[axis] for axis in axes)
+    spacing_mm = (float(spacing[axes[0]]), float(spacing[axes[1]]), float(spacing[axes[2]]))
+    return Geometry(
+        orientation=orientation,
+        spacing_mm=spacing_mm,
+        shape_before_crop=(first, second, third),
+        crop=((0, first), (0, second), (0, third)),
+    )
