@@ -52,13 +52,8 @@ def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
             validated = _validate_volumes(job, training)
             scores, fitted = _mean_dice(job, validated), _fit_to_validation(job, validated)
             trained = description.training.model_copy(update={"scores": scores})
-            description = description.model_copy(
-                update={
-                    "training": trained,
-                    "calibration": fitted.calibration,
-                    "postprocessing": fitted.postprocessing,
-                }
-            )
+            found = {"calibration": fitted.calibration, "postprocessing": fitted.postprocessing}
+            description = description.model_copy(update={"training": trained, **found})
             _write_bundle(job, training, description)
     seconds = math.fsum(row["seconds"] or 0.0 for row in training.history) + time.perf_counter() - started
     finished = {
