@@ -65,7 +65,7 @@ def infer(
     """
     if options.overwrite and (options.resume or options.shard):
         raise InputError(
-            "--overwrite: cannot be given with --resume or --shard; empty the folder first, or leave it out"
+            "--overwrite cannot be given with --resume or --shard; leave it out, or empty the folder"
         )
     require_inputs(inputs)
     for path in models:
