@@ -108,7 +108,9 @@ def test_bad_files_are_told_and_the_others_are_as_in_a_clean_run(
         assert "\n" not in row["reason"]
         assert (row["reason"] != "") == (row["status"] == "failed") == (row["output_sha256"] == "")
     assert maps(output.path) == maps(clean.path)
-    with pytest.raises(SomeCasesFailed, match=r"6 of 9 cases failed, .*: aa \(.*\); ab \(.*; and 3 more; see .*cases\.csv"):
+    with pytest.raises(
+        SomeCasesFailed, match=r"6 of 9 cases failed, .*: aa \(.*\); ab \(.*; and 3 more; see .*cases\.csv"
+    ):
         raise_if_failed(results, output.table)
 
 
@@ -207,7 +209,11 @@ def test_a_series_is_predicted_frame_by_frame(
 
 
 def test_cases_of_several_channels(
-    make_bundle: Callable[..., Bundle], plan: Plan, output: OutputFolder, make_image: Callable[..., Image], tmp_path: Path
+    make_bundle: Callable[..., Bundle],
+    plan: Plan,
+    output: OutputFolder,
+    make_image: Callable[..., Image],
+    tmp_path: Path,
 ) -> None:
     channels = tuple(plan.channels[0].model_copy(update={"name": name}) for name in ("T1", "T2"))
     predictor = Predictor([make_bundle(plan=plan.model_copy(update={"channels": channels}))])
@@ -266,7 +272,9 @@ def test_resume_starts_anew_with_other_settings(
     assert {row["settings_sha256"] for row in rows(output)} == {second[0].settings_sha256}
 
 
-def test_maps_that_are_no_longer_asked_for_do_not_stay(predictor: Predictor, images: Path, output: OutputFolder) -> None:
+def test_maps_that_are_no_longer_asked_for_do_not_stay(
+    predictor: Predictor, images: Path, output: OutputFolder
+) -> None:
     cases = cases_of(images, output)
     predict_files(predictor, cases, output, BatchOptions(maps=True))
     predict_files(predictor, cases, output, RESUME)

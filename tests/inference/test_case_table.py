@@ -4,7 +4,10 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
-from uumamba.inference.case_table import COLUMNS, CaseResult, is_case_table, read_cases, write_cases
+import pytest
+
+from uumamba.core.errors import InputError
+from uumamba.inference.case_table import COLUMNS, CaseResult, is_case_table, read_case_names, read_cases, write_cases
 
 FAILED = CaseResult(
     case="sub/a", status="failed", code="geometry", reason='no "x", sorry', inputs=(Path("in, put/a.nii"), Path("b.nii")),
@@ -28,6 +31,18 @@ def test_round_trip(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == (*COLUMNS, "confidence_wall", "confidence_cavity")
     assert [row["confidence_lowest"] for row in rows] == ["", "0.5000"]
+
+
+@pytest.mark.parametrize("change", [("1.25", "soon"), (",1.25,", ","), ("failed,geometry", "failed")])
+def test_a_table_that_was_changed_is_told(change: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    write_cases(path, [FLAGGED, FAILED])
+    path.write_text(path.read_text().replace(*change))
+    assert read_case_names(path) == ("b", "sub/a")
+    with pytest.raises(
+        InputError, match=r"cases\.csv: line [23] is not as this program wrote it; put the table away, or"
+    ):
+        read_cases(path)
 
 
 def test_foreign_or_missing_table_is_empty(tmp_path: Path) -> None:

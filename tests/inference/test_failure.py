@@ -18,7 +18,12 @@ from uumamba.inference.failure import CODES, Caught, Stage, failure_of
         (IntensityError("NaN"), "reading", "intensities", "NaN"),
         (ChannelError("two"), "predicting", "wrong_channels", "two"),
         (TooLargeError("3 GB more"), "predicting", "too_large", "3 GB more"),
-        (MemoryError("8 GB"), "predicting", "out_of_memory", "out of memory (8 GB); use --device cpu, or a machine or "),
+        (
+            MemoryError("8 GB"),
+            "predicting",
+            "out_of_memory",
+            "out of memory (8 GB); use --device cpu, or a machine or ",
+        ),
         (torch.OutOfMemoryError("CUDA\nTried"), "predicting", "out_of_memory", "out of memory (CUDA Tried)"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "writing", "out_of_memory", "out of memory (Def"),
         (UumambaError("not finite"), "predicting", "not_predicted", "not finite"),

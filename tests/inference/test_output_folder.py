@@ -65,14 +65,19 @@ def test_what_cannot_be_written_to(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="Permission denied"), OutputFolder(tmp_path).made(resume=False, overwrite=False):
+    with (
+        pytest.raises(InputError, match="Permission denied"),
+        OutputFolder(tmp_path).made(resume=False, overwrite=False),
+    ):
         pass
 
 
 def test_another_batchs_results_are_refused_with_the_ways_out(full: OutputFolder) -> None:
     for shard in (None, Shard(1, 2)):
         with (
-            pytest.raises(InputError, match=r"a batch \(cases\.csv\); --resume goes on .*, --overwrite replaces it, or"),
+            pytest.raises(
+                InputError, match=r"a batch \(cases\.csv\); --resume goes on .*, --overwrite replaces it, or"
+            ),
             replace(full, shard=shard).made(resume=False, overwrite=False),
         ):
             pass
@@ -98,8 +103,9 @@ def test_other_programs_tables_and_records_are_never_replaced(tmp_path: Path) ->
         ):
             pass
     folder.table.write_text("case,image\n")
-    with pytest.raises(InputError, match=r"cases\.csv: not a table of this program"), folder.made(
-        resume=False, overwrite=True
+    with (
+        pytest.raises(InputError, match=r"cases\.csv: not a table of this program"),
+        folder.made(resume=False, overwrite=True),
     ):
         pass
 
@@ -107,7 +113,9 @@ def test_other_programs_tables_and_records_are_never_replaced(tmp_path: Path) ->
 def test_a_file_that_no_batch_wrote_is_not_replaced(tmp_path: Path) -> None:
     folder = OutputFolder(tmp_path)
     (tmp_path / "b_entropy.nii.gz").touch()
-    with pytest.raises(InputError, match=r"b_entropy\.nii\.gz: is there already, and no cases\.csv .*or --overwrite to"):
+    with pytest.raises(
+        InputError, match=r"b_entropy\.nii\.gz: is there already, and no cases\.csv .*or --overwrite to"
+    ):
         folder.begin(CASES, resume=True, overwrite=False)
     assert folder.begin(CASES, resume=False, overwrite=True) == {}
 

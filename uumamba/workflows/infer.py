@@ -64,12 +64,10 @@ def infer(
     if a signal asked to stop: the cases that were done are kept.
     """
     if options.overwrite and (options.resume or options.shard):
-        raise InputError(
-            "--overwrite cannot be given with --resume or --shard; leave it out, or empty the folder"
-        )
-    require_inputs(inputs)
+        raise InputError("--overwrite cannot be given with --resume or --shard; leave it out, or empty the folder")
     for path in models:
         find_bundle(path)
+    require_inputs(inputs)
     device = choose_device(options.device_name)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
