@@ -1,15 +1,21 @@
 """Preprocessing: nnU-Net's voxels."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
 
 from tests.fakes.ball import CASES, Configuration, ball, nnunet_case, plans_for, two_channels
+from tests.fakes.plan import fake_plan
 from uumamba.core.errors import InputError
 from uumamba.data.foreground import foreground_locations
 from uumamba.data.loader import PatchDataset
-from uumamba.data.preprocess import Geometry, preprocess_case
+from uumamba.data.plan import Plan
+from uumamba.data.preprocess import Geometry, preprocess_case, preprocessing_bytes
 from uumamba.data.restoration import restore_label_map
 from uumamba.data.sampler import SampleKey
 from uumamba.data.store import CaseRecord, PreprocessedStore
@@ -123,3 +129,53 @@ def test_intensities_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     image.data[0, 0, 0] = np.nan
     with pytest.raises(InputError, match="channel MRI: its intensities, nan to nan, are too extreme"):
         preprocess_case([image], plans_for((1.0, 1.0, 1.0), tmp_path, "MRI")["3d_fullres"])
+
+
+def cubes(normalization: str, *, masked: bool = False, channels: int = 1) -> Plan:
+    """A plan of 1 mm cubes."""
+    (channel,) = fake_plan((8, 8, 8)).channels
+    channel = channel.model_copy(update={"normalization": normalization, "mask_for_normalization": masked})
+    return fake_plan((8, 8, 8)).model_copy(update={"spacing_mm": (1.0,) * 3, "channels": (channel,) * channels})
+
+
+@given(seed=st.integers(0, 2**32 - 1), filled=st.floats(0, 1), channels=st.integers(1, 2))
+def test_crop_and_marks_are_nnunets(seed: int, filled: float, channels: int) -> None:
+    """Whatever lies in the image: holes, holes that the box cuts open, nothing."""
+    random = np.random.default_rng(seed)
+    inside = random.random((channels, 6, 5, 7)) < filled
+    inside[:, : random.integers(0, 3)] = False
+    labels = Image(random.integers(0, 3, (6, 5, 7)).astype(np.uint8), np.eye(4))
+    images = [Image(values.astype(np.float32), np.eye(4)) for values in inside]
+    case = preprocess_case(images, cubes("none", channels=channels), labels)
+    data = np.stack([image.data.T for image in images])
+    expected, expected_labels, crop = crop_to_nonzero(data, labels.data.T[None].astype(np.int16))
+    np.testing.assert_array_equal(case.data, expected)
+    assert case.labels is not None
+    np.testing.assert_array_equal(case.labels, expected_labels)
+    assert case.geometry.crop == tuple(map(tuple, crop))
+
+
+@pytest.mark.parametrize(
+    ("plan", "spacing"),
+    [
+        (cubes("ct"), 1.0),
+        (cubes("ct", channels=2), 1.0),
+        (cubes("z-score"), 1.0),
+        (cubes("z-score", masked=True), 1.0),
+        (cubes("ct"), 1.3),
+        (cubes("z-score", channels=2), 0.8),
+    ],
+)
+def test_the_memory_is_what_was_said(plan: Plan, spacing: float) -> None:
+    shape = (64, 72, 80)
+    data = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    images = [Image(data, np.diag([-spacing, spacing, spacing, 1.0]))] * len(plan.channels)
+    tracemalloc.start()
+    preprocess_case(images, plan)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak == pytest.approx(preprocessing_bytes(shape, (spacing,) * 3, plan), rel=0.1)
+
+
+def test_a_ct_that_is_not_resampled_costs_one_copy_and_a_mask() -> None:
+    assert preprocessing_bytes((512, 512, 600), (1.0, 1.0, 1.0), cubes("ct")) == 512 * 512 * 600 * (4 + 1)

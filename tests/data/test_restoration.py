@@ -1,5 +1,6 @@
 """The way back: nnU-Net's numbers, whatever the slabs, and the exact return to the image's axes."""
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,7 @@ from uumamba.data.preprocess import Geometry, preprocess_case
 from uumamba.data.restoration import (
     blank_on_image_grid,
     highest_class,
+    restoration_bytes,
     restore_label_map,
     restore_labels,
     restored_slabs,
@@ -137,6 +139,22 @@ def test_slabs_must_make_up_the_shape(after_crop: Shape, slabs: list[Shape], mes
     geometry, plan = grids(after_crop, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match=message):
         list(restored_slabs([scores_of(shape) for shape in slabs], (3, 4, 4), geometry, plan))
+
+
+@pytest.mark.parametrize("thickness", [1, 3, 20])
+@pytest.mark.parametrize("after_crop", [(33, 60, 70), (12, 60, 40), (20, 48, 50)])
+@pytest.mark.parametrize("image_mm", [(1.0, 1.0, 1.0), (9.0, 1.0, 1.0)])
+def test_the_memory_is_what_was_said(image_mm: Spacing, after_crop: Shape, thickness: int) -> None:
+    shape = (20, 48, 50)
+    geometry, plan = grids(after_crop, image_mm, (1.0, 1.0, 1.0))
+    slab = scores_of((thickness, *shape[1:]), channels=4)
+    slabs = [slab[:, : min(thickness, shape[0] - start)] for start in range(0, shape[0], thickness)]
+    tracemalloc.start()
+    for _ in restored_slabs(slabs, shape, geometry, plan):
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak == pytest.approx(restoration_bytes(4, thickness, shape, geometry, plan), rel=0.2, abs=50_000)
 
 
 def test_the_highest_class_wins_and_ties_go_to_the_lower_number() -> None:

@@ -221,8 +221,12 @@ def test_cases_of_several_channels(
     series = replace(pair[0], data=np.stack([pair[0].data] * 2, axis=3))
     other_grid = replace(pair[1], affine=np.diag([1.5, 1.2, 9.0, 1.0]))
     files = {
-        "good": pair, "lone": pair[:1], "many": [*pair, pair[0]], "other": [pair[0], other_grid], "time": [series, series]
-    }  # fmt: skip
+        "good": pair,
+        "lone": pair[:1],
+        "many": [*pair, pair[0]],
+        "other": [pair[0], other_grid],
+        "time": [series, series],
+    }
     for name, images in files.items():
         for number, image in enumerate(images):
             (tmp_path / "images").mkdir(exist_ok=True)
@@ -325,10 +329,11 @@ def test_a_batch_that_dies_anywhere_goes_on_to_the_same_bytes(
         return die
 
     hook, on_case = dying("hook"), dying("table")
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(batch, "read_image", dying("read", read_image))
         patch.setattr(predictor, "predict", dying("predict", predictor.predict))
-        predict_files(predictor, cases, output, on_prediction=hook, on_case=on_case)  # type: ignore[arg-type]
+        with pytest.raises(Killed):
+            predict_files(predictor, cases, output, on_prediction=hook, on_case=on_case)  # type: ignore[arg-type]
     assert maps(output.path).items() <= maps(whole.path).items()
     results = predict_files(predictor, cases, output, RESUME)
     assert [result.status for result in results] == ["ok"] * 3

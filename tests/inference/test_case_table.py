@@ -10,7 +10,8 @@ from uumamba.core.errors import InputError
 from uumamba.inference.case_table import COLUMNS, CaseResult, is_case_table, read_case_names, read_cases, write_cases
 
 FAILED = CaseResult(
-    case="sub/a", status="failed", code="geometry", reason='no "x", sorry', inputs=(Path("in, put/a.nii"), Path("b.nii")),
+    case="sub/a", status="failed", code="geometry", reason='no "x", sorry',
+    inputs=(Path("in, put/a.nii"), Path("b.nii")),
     output=Path("out/sub/a.nii.gz"), seconds=1.25, repairs=("spacing from pixdim", "sform ignored"), confidence={},
     input_sha256="0f", settings_sha256="1e", output_sha256="",
 )  # fmt: skip

@@ -93,8 +93,8 @@ def test_order_is_as_given_and_nothing_is_taken_twice(tmp_path: Path) -> None:
 
 def test_label_maps_of_this_and_of_earlier_batches_are_left_out(tmp_path: Path) -> None:
     (image, *_) = touch(
-        tmp_path, "scan.nii.gz", "now/scan.nii.gz", "earlier/scan.nii.gz", "earlier/a/b.nii.gz", "earlier/a/b_entropy.nii.gz",
-        "part/scan.nii.gz",
+        tmp_path, "scan.nii.gz", "now/scan.nii.gz", "earlier/scan.nii.gz", "earlier/a/b.nii.gz",
+        "earlier/a/b_entropy.nii.gz", "part/scan.nii.gz",
     )  # fmt: skip
     (tmp_path / "earlier" / "cases.csv").write_text(TABLE + "a/b,ok\n")
     (tmp_path / "part" / "cases_1_of_2.csv").write_text(TABLE)

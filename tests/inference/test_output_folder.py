@@ -43,9 +43,16 @@ def test_names() -> None:
 
 def test_a_new_folder_is_made_and_goes_if_nothing_came_of_it(tmp_path: Path) -> None:
     folder = OutputFolder(tmp_path / "deep" / "out")
-    with pytest.raises(InputError, match="no model"), folder.made(resume=False, overwrite=False):
-        assert folder.path.is_dir()
-        raise InputError("no model")
+    made: list[bool] = []
+
+    def fail() -> None:
+        with folder.made(resume=False, overwrite=False):
+            made.append(folder.path.is_dir())
+            raise InputError("no model")
+
+    with pytest.raises(InputError, match="no model"):
+        fail()
+    assert made == [True]
     assert not folder.path.exists()
     with folder.made(resume=False, overwrite=False):
         write_cases(folder.table, [])

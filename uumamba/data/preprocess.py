@@ -1,33 +1,39 @@
 """From an image to what the network sees; `restoration.py` has the way back.
 
 Reorient, crop to nonzero, normalise, resample: the voxels are those of nnU-Net's `DefaultPreprocessor`, made by its
-functions.
+functions or, where those copy the image more often than is needed, by the same steps (`resampling.py`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
 from nnunetv2.preprocessing.normalization.default_normalization_schemes import (
     CTNormalization,
     NoNormalization,
     ZScoreNormalization,
 )
-from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg_to_shape
+from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape
+from numpy.typing import DTypeLike, NDArray
+from scipy.ndimage import binary_fill_holes
 
 from uumamba.core.errors import IntensityError
 from uumamba.core.settings import Settings
 from uumamba.data.plan import Channel, Plan
+from uumamba.data.resampling import coarse_axis, resample_image, resample_labels, resampling_bytes
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
-from uumamba.imaging.orientation import STORED, Orientation, find_orientation, reorient
+from uumamba.imaging.orientation import STORED, Orientation, find_orientation, on_canonical_axes
 
 PREPROCESSING_VERSION = 1
 """Raised whenever the same files and plan give other arrays, so that stored cases are made again."""
 
 _NORMALIZERS = {"z-score": ZScoreNormalization, "ct": CTNormalization, "none": NoNormalization}
-_ORDER_IMAGE, _ORDER_LABELS, _ORDER_BETWEEN_SLICES = 3, 1, 0
+_FLOAT32 = 4
+
+
+Crop = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 class Geometry(Settings):
@@ -39,7 +45,7 @@ class Geometry(Settings):
     orientation: Orientation
     spacing_mm: tuple[float, float, float]
     shape_before_crop: tuple[int, int, int]
-    crop: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    crop: Crop
 
     @property
     def shape_after_crop(self) -> tuple[int, int, int]:
@@ -74,12 +80,13 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     if label_map is not None:
         require_same_grid(images[0], label_map, first_image, "the label map")
     orientation = STORED if plan.orientation == "stored" else find_orientation(images[0].affine)
-    channels = [reorient(image, orientation) for image in images]
-    data = np.stack([channel.data.transpose(plan.axes) for channel in channels]).astype(np.float32, copy=False)
-    reference = None if label_map is None else _labels_of(reorient(label_map, orientation), plan)
+    data = _on_network_axes([image.data for image in images], orientation, plan, np.float32)
+    # Signed, so that outside voxels can be marked with -1.
+    reference = None if label_map is None else _on_network_axes([label_map.data], orientation, plan, np.int16)
     shape_before_crop = data.shape[1:]
-    data, labels, crop = crop_to_nonzero(data, reference)
-    first, second, third = (channels[0].spacing_mm[axis] for axis in plan.axes)
+    needs_mask = any(channel.mask_for_normalization for channel in plan.channels)
+    data, labels, crop = _crop_to_nonzero(data, reference, needs_mask=needs_mask)
+    first, second, third = (images[0].spacing_mm[orientation.axes[axis]] for axis in plan.axes)
     geometry = Geometry(
         orientation=orientation,
         spacing_mm=(first, second, third),
@@ -87,20 +94,82 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
         crop=crop,
     )
     for channel, values in zip(plan.channels, data, strict=True):
-        _normalise(values, channel, labels[0])
-    data = _to_plan_grid(data, geometry, plan, is_seg=False, order=_ORDER_IMAGE)
-    if reference is None:
+        _normalise(values, channel, None if labels is None else labels[0])
+    spacing = plan_spacing(geometry, plan)
+    shape = compute_new_shape(data.shape[1:], geometry.spacing_mm, spacing)
+    coarse = coarse_axis(geometry.spacing_mm, spacing)
+    data = resample_image(data, shape, coarse)
+    if reference is None or labels is None:
         return PreprocessedCase(data, None, geometry)
-    labels = _to_plan_grid(labels, geometry, plan, is_seg=True, order=_ORDER_LABELS)
-    return PreprocessedCase(data, labels, geometry)
+    return PreprocessedCase(data, resample_labels(labels, shape, coarse), geometry)
 
 
-def _labels_of(label_map: Image, plan: Plan) -> np.ndarray:
-    """A reoriented label map as signed integers (1, *network axes), so that nnU-Net can mark outside voxels with -1."""
-    return label_map.data.transpose(plan.axes)[None].astype(np.int16)
+def preprocessing_bytes(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], plan: Plan) -> int:
+    """The most memory that `preprocess_case` takes besides its images, with the array that it makes.
+
+    `shape` and `spacing_mm` are the images', on the axes that the plan takes them in, (x, y, z). Nothing is taken to be
+    cropped away, and no label map to be there.
+    """
+    size = int(np.prod(shape))
+    data = size * _FLOAT32 * len(plan.channels)
+    first, second, third = (spacing_mm[axis] for axis in plan.axes)
+    target = _target_spacing((first, second, third), plan)
+    old = [shape[axis] for axis in plan.axes]
+    new = compute_new_shape(old, (first, second, third), target)
+    resampling = resampling_bytes(len(plan.channels), old, new, coarse_axis((first, second, third), target))
+    return data + max(size * (2 if len(plan.channels) > 1 else 1), _normalising_bytes(size, plan), resampling)
 
 
-def _normalise(values: np.ndarray, channel: Channel, labels: np.ndarray) -> None:
+def _on_network_axes(
+    arrays: Sequence[NDArray[Any]], orientation: Orientation, plan: Plan, dtype: DTypeLike
+) -> NDArray[Any]:
+    """Copies (array, *network axes) of arrays on their image's own axes.
+
+    In memory they lie as on canonical axes: a mean's last bit depends on it, and must not on how a file is stored.
+    """
+    views = [on_canonical_axes(array, orientation) for array in arrays]
+    copies = np.empty((len(views), *views[0].shape), dtype=dtype)
+    for copy, view in zip(copies, views, strict=True):
+        copy[...] = view
+    return copies.transpose(0, *(1 + axis for axis in plan.axes))
+
+
+def _crop_to_nonzero(
+    data: NDArray[np.float32], labels: NDArray[np.int16] | None, *, needs_mask: bool
+) -> tuple[NDArray[np.float32], NDArray[Any] | None, Crop]:
+    """The box of the voxels where any channel is not zero, and the marked labels in it, as nnU-Net's `crop_to_nonzero`.
+
+    Holes of the mask lie in the box, so that they are only filled there, and only if labels are there to be marked or
+    a mask is needed; otherwise there are no labels.
+    """
+    nonzero = data[0] != 0
+    for values in data[1:]:
+        nonzero |= values != 0
+    crop = _bounds(nonzero)
+    box = tuple(slice(*bounds) for bounds in crop)
+    data, nonzero = data[:, *box], nonzero[box]
+    if labels is None and not needs_mask:
+        return data, None, crop
+    outside = np.zeros_like(nonzero) if nonzero.all() else ~binary_fill_holes(nonzero)
+    if labels is None:
+        return data, -outside.astype(np.int8)[None], crop
+    labels = labels[:, *box]
+    labels[0][(labels[0] == 0) & outside] = -1
+    return data, labels, crop
+
+
+def _bounds(mask: NDArray[np.bool_]) -> Crop:
+    """The half-open range along each axis that holds a mask; all of it if the mask is empty."""
+    seen_along_first: NDArray[np.bool_] = np.any(mask, axis=0)
+    if not seen_along_first.any():
+        x, y, z = mask.shape
+        return (0, x), (0, y), (0, z)
+    profiles = mask.any(axis=(1, 2)), np.any(seen_along_first, axis=1), np.any(seen_along_first, axis=0)
+    x, y, z = ((int(np.flatnonzero(profile)[0]), int(np.flatnonzero(profile)[-1]) + 1) for profile in profiles)
+    return x, y, z
+
+
+def _normalise(values: NDArray[np.float32], channel: Channel, labels: NDArray[Any] | None) -> None:
     """Normalise one channel (*network axes) in place; a mask for it covers the voxels whose label is not negative."""
     lowest, highest = float(values.min()), float(values.max())
     normalizer = _NORMALIZERS[channel.normalization](channel.mask_for_normalization, channel.statistics.model_dump())
@@ -111,7 +180,8 @@ def _normalise(values: np.ndarray, channel: Channel, labels: np.ndarray) -> None
     except FloatingPointError:
         usable = False
     else:
-        usable = bool(np.isfinite(values).all())
+        # Not a number is the smallest and the largest of any values.
+        usable = bool(np.isfinite(values.min()) and np.isfinite(values.max()))
     if not usable:
         raise IntensityError(
             f"channel {channel.name}: its intensities, {lowest:g} to {highest:g}, are too extreme to be normalised; if "
@@ -119,21 +189,20 @@ def _normalise(values: np.ndarray, channel: Channel, labels: np.ndarray) -> None
         )
 
 
-def _to_plan_grid(data: np.ndarray, geometry: Geometry, plan: Plan, *, is_seg: bool, order: int) -> np.ndarray:
-    spacing = plan_spacing(geometry, plan)
-    resampled: np.ndarray = resample_data_or_seg_to_shape(
-        data,
-        compute_new_shape(data.shape[1:], geometry.spacing_mm, spacing),
-        geometry.spacing_mm,
-        spacing,
-        is_seg=is_seg,
-        order=order,
-        order_z=_ORDER_BETWEEN_SLICES,
-        force_separate_z=None,
-    )
-    return resampled
+def _normalising_bytes(size: int, plan: Plan) -> int:
+    """The most memory that normalising a channel of `size` voxels takes, with the mask where one is needed.
+
+    A standard deviation takes a copy of the values; under a mask they are copied out before.
+    """
+    masked = [channel.mask_for_normalization for channel in plan.channels]
+    copies = [1 + channel.mask_for_normalization for channel in plan.channels if channel.normalization == "z-score"]
+    return size * (max(copies, default=0) * _FLOAT32 + 2 * any(masked))
 
 
 def plan_spacing(geometry: Geometry, plan: Plan) -> tuple[float, float, float]:
     """The spacing (mm, network axis order) that a case is resampled to; a 2D network's slices keep their distance."""
-    return plan.spacing_mm if plan.spatial_dims == 3 else (geometry.spacing_mm[0], *plan.spacing_mm[1:])
+    return _target_spacing(geometry.spacing_mm, plan)
+
+
+def _target_spacing(spacing_mm: tuple[float, float, float], plan: Plan) -> tuple[float, float, float]:
+    return plan.spacing_mm if plan.spatial_dims == 3 else (spacing_mm[0], *plan.spacing_mm[1:])

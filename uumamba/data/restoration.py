@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nnunetv2.preprocessing.resampling.default_resampling import determine_do_sep_z_and_axis
 from numpy.typing import DTypeLike, NDArray
 
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import Geometry, plan_spacing
+from uumamba.data.resampling import coarse_axis, nearest_slices
+from uumamba.imaging.orientation import on_canonical_axes
 
 Scores = NDArray[np.float32]
 _FLOAT32 = 4
@@ -98,10 +99,8 @@ def blank_on_image_grid(
     The view has network axis order, so that `view[start:stop] = slab` puts restored slabs where they belong.
     """
     canonical = np.take(geometry.shape_before_crop, np.argsort(plan.axes))
-    axes = geometry.orientation.axes
-    whole = np.full(np.take(canonical, np.argsort(axes)), fill, dtype=dtype)
-    flipped = tuple(axis for axis, flip in enumerate(geometry.orientation.flipped) if flip)
-    seen = np.flip(whole.transpose(axes), flipped).transpose(plan.axes)
+    whole = np.full(np.take(canonical, np.argsort(geometry.orientation.axes)), fill, dtype=dtype)
+    seen = on_canonical_axes(whole, geometry.orientation).transpose(plan.axes)
     return whole, seen[tuple(slice(*bounds) for bounds in geometry.crop)]
 
 
@@ -214,17 +213,17 @@ def _along(values: Scores, taps: _Taps, axis: int) -> Scores:
 
 def _all_taps(shape: tuple[int, int, int], geometry: Geometry, plan: Plan) -> list[_Taps]:
     """The taps of the three network axes."""
-    separate, coarse = determine_do_sep_z_and_axis(None, plan_spacing(geometry, plan), geometry.spacing_mm)
+    coarse = coarse_axis(plan_spacing(geometry, plan), geometry.spacing_mm)
     sizes = zip(shape, geometry.shape_after_crop, strict=True)
-    return [_taps(old, new, nearest=separate and axis == coarse) for axis, (old, new) in enumerate(sizes)]
+    return [_taps(old, new, nearest=axis == coarse) for axis, (old, new) in enumerate(sizes)]
 
 
 def _taps(old: int, new: int, *, nearest: bool) -> _Taps:
     """Half-pixel centres, as `scipy.ndimage.zoom` has them in grid mode."""
-    centres = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
     if nearest:
-        lower = np.floor(centres + 0.5).astype(np.intp)
+        lower = nearest_slices(old, new)
         return _Taps(lower, lower, None)
+    centres = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
     lower = np.floor(centres).astype(np.intp)
     weight = (centres - lower).astype(np.float32)
     if not weight.any():

@@ -67,8 +67,7 @@ def reorient(image: Image, orientation: Orientation) -> Image:
     A label map goes with its image: give both the image's orientation.
     """
     axes, flipped = orientation.axes, orientation.flipped
-    time_axes = range(3, image.data.ndim)
-    data = np.flip(image.data.transpose(*axes, *time_axes), _flipped_axes(orientation))
+    data = on_canonical_axes(image.data, orientation)
     affine = image.affine.copy()
     for canonical, (axis, flip) in enumerate(zip(axes, flipped, strict=True)):
         column = image.affine[:3, axis]
@@ -81,6 +80,11 @@ def to_canonical(image: Image) -> tuple[Image, Orientation]:
     """The image in canonical orientation (`find_orientation`), and what `from_canonical` needs to undo it."""
     orientation = find_orientation(image.affine)
     return reorient(image, orientation), orientation
+
+
+def on_canonical_axes(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]:
+    """A view of an array on its image's own axes (x, y, z, ...) with the axes in the orientation's order and sense."""
+    return np.flip(array.transpose(*orientation.axes, *range(3, array.ndim)), _flipped_axes(orientation))
 
 
 def from_canonical(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]:
