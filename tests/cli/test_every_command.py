@@ -41,7 +41,16 @@ COMMANDS = {
     "infer": Command(
         {"--model": "no such run", "--input": WRONG_FOLDER, "--output": "out"},
         (
-            *("--weight", "--resume", "--overwrite", "--shard", "--overlap", "--mirror", "--uncertainty"),
+            *(
+                "--weight",
+                "--resume",
+                "--overwrite",
+                "--shard",
+                "--overlap",
+                "--mirror",
+                "--uncertainty",
+                "--no-postprocessing",
+            ),
             *("--device", "--threads", "--dataset", "--fold", "--work", "--verbose"),
         ),
     ),

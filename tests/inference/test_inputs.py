@@ -148,9 +148,7 @@ def test_images_of_one_stem_are_told_apart_by_their_folders(given: Sequence[str]
 
 def test_two_images_that_nothing_tells_apart(tmp_path: Path) -> None:
     touch(tmp_path, "scan.nii.gz", "scan.mha")
-    with pytest.raises(
-        InputError, match=r"scan\.mha and .*scan\.nii\.gz would both be written to"
-    ):
+    with pytest.raises(InputError, match=r"scan\.mha and .*scan\.nii\.gz would both be written to"):
         find_inputs([tmp_path], tmp_path / "out")
 
 

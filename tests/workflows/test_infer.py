@@ -16,7 +16,8 @@ from uumamba.core.files import hash_file, read_json
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
-from uumamba.inference.bundle import read_bundle
+from uumamba.inference.bundle import read_bundle, write_bundle
+from uumamba.inference.postprocessing import LargestComponents, Postprocessing
 from uumamba.inference.prediction import Prediction
 from uumamba.inference.predictor import Predictor
 
@@ -60,10 +61,11 @@ def test_the_tables_say_how_each_case_ended_and_with_which_model(
 ) -> None:
     found = rows(predicted)
     assert {row["input"] for row in found.values()} == {str(image) for image in images}
-    assert {row["status"] for row in found.values()} == {"ok"}
+    assert {row["status"] for row in found.values()} <= {"ok", "flagged"}
     assert all(row["repairs"] for row in found.values())
     record = read_json(predicted / "run.json")
-    assert record["counts"] == {"cases": 2, "ok": 2, "flagged": 0, "failed": 0, "not_reached": 0}
+    flagged = sum(row["status"] == "flagged" for row in found.values())
+    assert record["counts"] == {"cases": 2, "ok": 2 - flagged, "flagged": flagged, "failed": 0, "not_reached": 0}
     assert [case["case"] for case in record["cases"]] == sorted(found)
     assert (record["device"], record["precision"], record["overlap"], record["mirror"]) == ("cpu", "fp32", 0.5, False)
     assert record["models"] == [{"path": str(run / "model.safetensors"), "sha256": read_bundle(run).sha256}]
@@ -84,10 +86,10 @@ def test_broken_files_fail_alone_and_the_good_ones_are_bitwise_the_same(
     assert label_maps(tmp_path / "out") == label_maps(predicted)
     found = rows(tmp_path / "out")
     assert {case for case, row in found.items() if row["status"] == "failed"} == {"cut", "text"}
-    assert all(bool(row["reason"]) == (row["status"] == "failed") for row in found.values())
+    assert all(bool(row["reason"]) == bool(row["code"]) == (row["status"] != "ok") for row in found.values())
     record = read_json(tmp_path / "out" / "run.json")
-    assert (record["counts"]["ok"], record["counts"]["failed"]) == (2, 2)
-    assert {case["case"]: case["code"] for case in record["cases"] if case["code"]} == {
+    assert (record["counts"]["cases"], record["counts"]["failed"]) == (4, 2)
+    assert {case["case"]: case["code"] for case in record["cases"] if case["status"] == "failed"} == {
         "cut": "unreadable",
         "text": "unreadable",
     }
@@ -151,6 +153,18 @@ def test_the_record_says_what_else_was_chosen(run: Path, images: tuple[Path, ...
     assert 0 <= float(case["confidence_lowest"]) <= 1
 
 
+def test_post_processing_may_be_left_out(run: Path, images: tuple[Path, ...], tmp_path: Path) -> None:
+    bundle = read_bundle(run)
+    steps = Postprocessing(steps=(LargestComponents(structures=(bundle.description.labels.names[1],)),))
+    description = bundle.description.model_copy(update={"postprocessing": steps})
+    write_bundle(tmp_path / "model.safetensors", state=bundle.state, description=description)
+    for name, options in (("with", ()), ("without", ("--no-postprocessing",))):
+        assert infer(tmp_path / "model.safetensors", images[0], tmp_path / name, *options) == 0
+    records = [read_json(tmp_path / name / "run.json") for name in ("with", "without")]
+    assert [len(record["postprocessing"]["steps"]) for record in records] == [1, 0]
+    assert records[0]["predictor_sha256"] != records[1]["predictor_sha256"]
+
+
 def test_what_a_shell_makes_of_a_pattern_and_what_it_leaves(
     run: Path, images: tuple[Path, ...], predicted: Path, tmp_path: Path
 ) -> None:
@@ -163,7 +177,8 @@ def test_what_a_shell_makes_of_a_pattern_and_what_it_leaves(
 def test_a_table_of_cases(run: Path, images: tuple[Path, ...], tmp_path: Path) -> None:
     (tmp_path / "study.csv").write_text(f"case,image,height_cm\nAnna,{images[0]},172\nBert,missing.nii,180\n")
     assert infer(run, tmp_path / "study.csv", tmp_path / "out") == 3
-    assert {case: row["code"] for case, row in rows(tmp_path / "out").items()} == {"Anna": "", "Bert": "missing"}
+    assert [row["status"] == "failed" for row in rows(tmp_path / "out").values()] == [False, True]
+    assert rows(tmp_path / "out")["Bert"]["code"] == "missing"
     assert read_json(tmp_path / "out" / "run.json")["cases"][0]["details"] == {"height_cm": "172"}
 
 

@@ -41,6 +41,7 @@ class InferOptions:
     overlap: float = 0.5
     mirror: bool = False
     uncertainty: bool = False
+    postprocess: bool = True
     device_name: str = "auto"
     threads: int | None = None
     weights: tuple[float, ...] | None = None
@@ -86,7 +87,12 @@ def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -
     bundles = [read_bundle(path) for path in models]
     backends = backends_of([bundle.description.network for bundle in bundles], scan_backend="auto", device=device)
     predictor = Predictor(
-        bundles, weights=options.weights, device=device, overlap=options.overlap, mirror=options.mirror
+        bundles,
+        weights=options.weights,
+        device=device,
+        overlap=options.overlap,
+        mirror=options.mirror,
+        postprocess=options.postprocess,
     )
     record = describe_run(device) | {
         "precision": "fp32",
@@ -96,6 +102,7 @@ def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -
         "overlap": options.overlap,
         "mirror": options.mirror,
         "uncertainty": options.uncertainty,
+        "postprocessing": predictor.postprocessing.model_dump(mode="json"),
         "predictor_sha256": predictor.sha256,
         "notice": "research use only",
     }
