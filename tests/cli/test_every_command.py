@@ -40,7 +40,19 @@ COMMANDS = {
     ),
     "infer": Command(
         {"--model": "no such run", "--input": WRONG_FOLDER, "--output": "out"},
-        ("--resume", "--overlap", "--mirror", "--device", "--dataset", "--fold", "--work", "--verbose"),
+        (
+            *(
+                "--weight",
+                "--resume",
+                "--overwrite",
+                "--shard",
+                "--overlap",
+                "--mirror",
+                "--uncertainty",
+                "--no-postprocessing",
+            ),
+            *("--device", "--threads", "--dataset", "--fold", "--work", "--verbose"),
+        ),
     ),
     "evaluate": Command(
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
