@@ -46,6 +46,9 @@ COMMANDS = {
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
         ("--dataset", "--labels", "--fold", "--work", "--verbose"),
     ),
+    "calibrate": Command(
+        {"--model": "no such run", "--dataset": "acdc"}, ("--work", "--fold", "--output", "--device", "--verbose")
+    ),
     "compare": Command({"--output": "out"}, ("--verbose",), ("no such run", "no such run")),
     "import": Command({"--output": "out"}, ("--fold", "--checkpoint", "--verbose"), (WRONG_FOLDER,)),
     "export": Command({"--to": "nnunet", "--output": "out"}, ("--verbose",), ("no such run",)),
@@ -70,6 +73,7 @@ WRONG = {
     "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "either --dataset or --labels"),
+    "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),
     "export": ((*COMMANDS["export"].line,), "no such run: no such file or folder"),

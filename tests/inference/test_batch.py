@@ -49,7 +49,7 @@ def test_every_image_gets_its_label_map_and_row(predictor: Predictor, images: Pa
         image, labels = read_image(result.input), read_label_map(result.output)
         assert labels.data.dtype == np.uint8
         np.testing.assert_array_equal(labels.affine, image.affine)
-        np.testing.assert_array_equal(labels.data, predictor.predict([image]))
+        np.testing.assert_array_equal(labels.data, predictor.predict([image]).labels)
 
 
 def test_bad_files_are_told_and_the_others_are_as_in_a_clean_run(

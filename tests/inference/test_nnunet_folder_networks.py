@@ -68,7 +68,7 @@ def test_label_maps_are_nnunets_however_the_image_is_stored(storage: Orientation
     stock = stock_of_published(folder, small_network(ENCODER, dims), NAMES[dims])
     expected = stock_label_map(stock, tmp_path / "image.nii.gz")
     predictor = Predictor([bundle_of(folder, tmp_path / "b.safetensors")])
-    ours = predictor.predict([read_image(tmp_path / "image.nii.gz")])
+    ours = predictor.predict([read_image(tmp_path / "image.nii.gz")]).labels
     assert len(np.unique(expected)) > 1
     np.testing.assert_array_equal(ours, expected)
 
@@ -93,7 +93,7 @@ def test_the_published_model_gives_its_published_numbers(tmp_path: Path) -> None
     expected = np.load(folder / "case" / "expected_logits_zyx.npz")["logits"]
     np.testing.assert_allclose(logits.numpy(), expected, rtol=0, atol=1e-4)
     labels = read_label_map(folder / "case" / "expected_labels.nii.gz").data
-    np.testing.assert_array_equal(predictor.predict([image]), labels)
+    np.testing.assert_array_equal(predictor.predict([image]).labels, labels)
 
 
 def nnunets_folder(root: Path, settings: Any, dims: int, **arch_kwargs: Any) -> tuple[Path, nnUNetPredictor]:
@@ -135,7 +135,7 @@ def test_nnunets_own_networks_arrive_and_give_its_label_maps(settings: Any, dims
     write_image(tmp_path / "image.nii.gz", scan())
     expected = stock_label_map(stock, tmp_path / "image.nii.gz")
     assert len(np.unique(expected)) > 1
-    np.testing.assert_array_equal(Predictor([bundle]).predict([scan()]), expected)
+    np.testing.assert_array_equal(Predictor([bundle]).predict([scan()]).labels, expected)
 
 
 @NNUNETS

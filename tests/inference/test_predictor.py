@@ -12,7 +12,8 @@ import torch
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import preprocess_case, restore_labels
+from uumamba.data.preprocess import preprocess_case
+from uumamba.data.restoration import restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.predictor import Predictor
@@ -24,7 +25,7 @@ MakeImage = Callable[..., Image]
 
 def test_label_map_is_on_the_grid_of_the_image(make_bundle: MakeBundle, make_image: MakeImage) -> None:
     image = make_image((18, 25, 3))
-    labels = Predictor([make_bundle()]).predict([image])
+    labels = Predictor([make_bundle()]).predict([image]).labels
     assert labels.dtype == np.uint8
     assert labels.shape == image.shape
     assert labels.max() <= 2
@@ -36,7 +37,7 @@ def test_equals_its_parts(make_bundle: MakeBundle, make_image: MakeImage, plan: 
     logits = predict_logits(build_network(bundle), torch.from_numpy(prepared.data), patch_size=plan.patch_size)
     expected = restore_labels(logits.numpy(), prepared.geometry, plan)
     assert len(np.unique(expected)) > 1
-    np.testing.assert_array_equal(Predictor([bundle]).predict([image]), expected)
+    np.testing.assert_array_equal(Predictor([bundle]).predict([image]).labels, expected)
 
 
 def test_flipped_image_gives_the_flipped_label_map(make_bundle: MakeBundle, make_image: MakeImage) -> None:
@@ -46,14 +47,14 @@ def test_flipped_image_gives_the_flipped_label_map(make_bundle: MakeBundle, make
     affine[:3, 3] += image.affine[:3, 0] * (image.shape[0] - 1)
     flipped = Image(image.data[::-1].copy(), affine)
     predictor = Predictor([make_bundle()])
-    np.testing.assert_array_equal(predictor.predict([flipped]), predictor.predict([image])[::-1])
+    np.testing.assert_array_equal(predictor.predict([flipped]).labels, predictor.predict([image]).labels[::-1])
 
 
 def test_cases_do_not_disturb_each_other(make_bundle: MakeBundle, make_image: MakeImage) -> None:
     predictor = Predictor([make_bundle()])
-    first = predictor.predict([make_image(seed=1)])
-    predictor.predict([make_image((9, 30, 5), seed=2)])
-    np.testing.assert_array_equal(predictor.predict([make_image(seed=1)]), first)
+    first = predictor.predict([make_image(seed=1)]).labels
+    predictor.predict([make_image((9, 30, 5), seed=2)]).labels
+    np.testing.assert_array_equal(predictor.predict([make_image(seed=1)]).labels, first)
 
 
 def test_ensemble_is_the_mean_of_the_logits(make_bundle: MakeBundle) -> None:
@@ -115,7 +116,7 @@ def test_bundles_that_disagree(changes: dict[str, object], differing: str, make_
 
 def test_wrong_number_of_images(make_bundle: MakeBundle, make_image: MakeImage) -> None:
     with pytest.raises(InputError, match=r"takes 1 image\(s\) per case \(MRI\), got 2"):
-        Predictor([make_bundle()]).predict([make_image(), replace(make_image())])
+        Predictor([make_bundle()]).predict([make_image(), replace(make_image())]).labels
 
 
 def test_training_nodes_need_no_readers_and_no_nnunet() -> None:

@@ -1,5 +1,7 @@
 """Laws of the sliding window: what the network says of a voxel must not depend on how the image is cut."""
 
+from itertools import product
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,14 @@ from hypothesis import strategies as st
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 from torch import Tensor, nn
 
-from uumamba.inference.sliding_window import predict_logits, window_starts, window_weights
+from uumamba.inference.sliding_window import (
+    SLAB,
+    predict_logits,
+    predict_slabs,
+    stitching_bytes,
+    window_starts,
+    window_weights,
+)
 
 
 class Pointwise(nn.Module):
@@ -59,6 +68,48 @@ def test_pointwise_network_is_exact_whatever_the_window(
     logits = predict_logits(Pointwise(), data, patch_size=patch, overlap=overlap, batch_size=batch)
     assert logits.dtype == torch.float32
     torch.testing.assert_close(logits, Pointwise()(data[None])[0], rtol=1e-5, atol=1e-5)
+
+
+def stitched_whole(network: nn.Module, data: Tensor, patch: tuple[int, ...], overlap: float) -> Tensor:
+    """The slow truth: the padded image, sums and weights of all its voxels at once, one window after the other."""
+    size, length = data.shape[1:], (1,) * (4 - 1 - len(patch)) + patch
+    extra = [max(want - have, 0) for want, have in zip(length, size, strict=True)]
+    padded = nn.functional.pad(data, [side for more in reversed(extra) for side in (more // 2, more - more // 2)])
+    starts = [window_starts(have, want, overlap) for have, want in zip(padded.shape[1:], length, strict=True)]
+    weights, total, weight = window_weights(patch).reshape(length), torch.empty(0), torch.zeros(padded.shape[1:])
+    for corner in product(*starts):
+        place = tuple(slice(start, start + want) for start, want in zip(corner, length, strict=True))
+        window = padded[(slice(None), *place)][None]
+        logits = network(window.squeeze(2) if len(patch) == 2 else window)[0].reshape(-1, *length)
+        total = total if total.numel() else torch.zeros((len(logits), *padded.shape[1:]))
+        total[(slice(None), *place)] += logits * weights
+        weight[place] += weights
+    inside = [slice(more // 2, more // 2 + have) for more, have in zip(extra, size, strict=True)]
+    return (total / weight)[(slice(None), *inside)]
+
+
+@pytest.mark.parametrize("overlap", [0.5, 0.8])
+@pytest.mark.parametrize(
+    ("shape", "patch"),
+    [((41, 5, 6), (9, 4, 4)), ((41, 5, 6), (20, 8, 4)), ((7, 9, 6), (16, 4, 4)), ((19, 9, 6), (4, 8)), ((8, 4, 4), (8, 4, 4))],
+)
+def test_slabs_are_bit_by_bit_what_all_windows_at_once_are(
+    shape: tuple[int, ...], patch: tuple[int, ...], overlap: float
+) -> None:
+    network, data = Neighbours(len(patch)), image(*shape)
+    with torch.inference_mode():
+        expected = stitched_whole(network, data, patch, overlap)
+        slabs = list(predict_slabs(network, data, patch_size=patch, overlap=overlap))
+    assert {slab.shape[1] for slab in slabs[:-1]} <= {SLAB}
+    assert torch.equal(torch.cat(slabs, 1), expected)
+    with torch.inference_mode():
+        assert torch.equal(predict_logits(network, data, patch_size=patch, overlap=overlap), expected)
+
+
+def test_what_is_held_does_not_grow_with_the_length_of_the_image() -> None:
+    short, long = (stitching_bytes(24, (length, 512, 512), (96, 160, 160)) for length in (103, 600))
+    assert short == long == 4 * 25 * 103 * 512 * 512
+    assert stitching_bytes(4, (5, 10, 10), (8, 8)) == 4 * 5 * 5 * 100
 
 
 @settings(deadline=None)

@@ -215,7 +215,7 @@ def test_the_command_line_infers_with_it(settings: Any, dims: int, tmp_path: Pat
     assert uumamba("infer", "--model", tmp_path / "b", *options) == 0
     labels = read_label_map(tmp_path / "out" / "scan.nii.gz").data
     assert len(set(labels.ravel().tolist())) > 1
-    assert (labels == Predictor([read_bundle(tmp_path / "b")]).predict([scan()])).all()
+    assert (labels == Predictor([read_bundle(tmp_path / "b")]).predict([scan()]).labels).all()
 
 
 def test_what_was_written_before_there_were_others_reads_as_before() -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from tests.fakes.store import fake_store
 from uumamba.core.errors import InputError, Interrupted, NotFiniteError
+from uumamba.core.interruption import Interruption
 from uumamba.core.labels import LabelSet
 from uumamba.core.processes import ALONE, BatchSum
 from uumamba.core.topology import Topology
@@ -31,7 +32,6 @@ from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.cluster import connected
 from uumamba.training.hardware import Precision
 from uumamba.training.history import Row, read_history
-from uumamba.training.interruption import Interruption
 from uumamba.training.loop import Recipe, TrainingData, TrainingSettings, fit
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.safekeeping import Safekeeping, resume

@@ -38,7 +38,7 @@ def test_one_fold_is_one_file_for_infer(tmp_path: Path, capsys: pytest.CaptureFi
     )
     assert uumamba("infer", *arguments) == 0
     labels = read_label_map(tmp_path / "out" / "scan.nii.gz").data
-    np.testing.assert_array_equal(labels, Predictor([read_bundle(bundle)]).predict([scan()]))
+    np.testing.assert_array_equal(labels, Predictor([read_bundle(bundle)]).predict([scan()]).labels)
 
 
 def test_nnunets_own_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

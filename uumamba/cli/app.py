@@ -1,7 +1,7 @@
 """The program `uumamba`: its commands, its exit codes, and one line for every error.
 
 Exit codes: 0 done, 1 failed, 2 wrong input or configuration, 3 some cases failed (the others are done), 75 a training
-was asked to stop and can be resumed.
+or a batch was asked to stop and can be resumed.
 """
 
 import sys
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from uumamba.cli import (
+    calibrate,
     compare,
     config,
     demo,
@@ -36,6 +37,7 @@ app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(infer.infer)
 app.command()(evaluate.evaluate)
+app.command()(calibrate.calibrate)
 app.command()(compare.compare)
 app.command("import")(import_.import_)
 app.command()(export.export)

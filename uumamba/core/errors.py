@@ -3,6 +3,10 @@
     UumambaError                exit code 1   something failed
         InputError              exit code 2   a file or an argument is wrong
             ConfigError         exit code 2   a setting is wrong
+            GeometryError       exit code 2   an image's axes, spacing or grid cannot be used
+            IntensityError      exit code 2   an image's values cannot be used
+            ChannelError        exit code 2   a case has more or fewer images than the model takes
+            TooLargeError       exit code 2   a case needs more memory than it may have
         NotFiniteError          exit code 1   a training met NaN or infinity too often
         SomeCasesFailed         exit code 3   the other cases are done
         Interrupted             exit code 75  a signal asked to stop; the same command with --resume goes on
@@ -25,6 +29,22 @@ class InputError(UumambaError):
 
 class ConfigError(InputError):
     """A configuration or one of its settings is wrong."""
+
+
+class GeometryError(InputError):
+    """An image's axes, spacing, orientation or grid cannot be used."""
+
+
+class IntensityError(InputError):
+    """An image's values are not finite, or too extreme."""
+
+
+class ChannelError(InputError):
+    """A case has more or fewer images than the model takes."""
+
+
+class TooLargeError(InputError):
+    """A case needs more memory than it may have."""
 
 
 class NotFiniteError(UumambaError):

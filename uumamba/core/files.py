@@ -1,8 +1,10 @@
 """Files that are whole or absent, their hashes, and JSON."""
 
+import glob
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +34,14 @@ def atomic(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_left_over(path: Path) -> None:
+    """Remove the temporary files that processes which were killed left beside `path` while they wrote it."""
+    if path.parent.is_dir():
+        for temporary in path.parent.glob(f".*-{glob.escape(path.name)}"):
+            if re.fullmatch(rf"\.[0-9]+-{re.escape(path.name)}", temporary.name):
+                temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,8 +11,11 @@ CONSOLE = make_console(stderr=True)
 Item = TypeVar("Item")
 
 
-def progress_bar(transient: bool = False) -> Progress:
-    """A rich progress display with count, elapsed time and estimate; `add_task` and `advance` as in rich."""
+def progress_bar(transient: bool = False, *, looks_back_seconds: float = 30.0) -> Progress:
+    """A rich progress display with count, elapsed time and estimate; `add_task` and `advance` as in rich.
+
+    The time left is estimated from the steps of the last `looks_back_seconds`, in which several should end.
+    """
     return Progress(
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -22,6 +25,7 @@ def progress_bar(transient: bool = False) -> Progress:
         TimeRemainingColumn(),
         console=CONSOLE,
         transient=transient,
+        speed_estimate_period=looks_back_seconds,
     )
 
 

@@ -1,10 +1,10 @@
-"""From an image to what the network sees, and from its logits back to the image's own grid.
+"""From an image to what the network sees; `restoration.py` has the way back.
 
 Reorient, crop to nonzero, normalise, resample: the voxels are those of nnU-Net's `DefaultPreprocessor`, made by its
-functions. The inverse resamples one class after the other, so that memory does not grow with their number.
+functions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,18 +16,18 @@ from nnunetv2.preprocessing.normalization.default_normalization_schemes import (
 )
 from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg_to_shape
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import IntensityError
 from uumamba.core.settings import Settings
 from uumamba.data.plan import Channel, Plan
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
-from uumamba.imaging.orientation import STORED, Orientation, find_orientation, from_canonical, reorient
+from uumamba.imaging.orientation import STORED, Orientation, find_orientation, reorient
 
 PREPROCESSING_VERSION = 1
 """Raised whenever the same files and plan give other arrays, so that stored cases are made again."""
 
 _NORMALIZERS = {"z-score": ZScoreNormalization, "ct": CTNormalization, "none": NoNormalization}
-_ORDER_IMAGE, _ORDER_LABELS, _ORDER_LOGITS, _ORDER_BETWEEN_SLICES = 3, 1, 1, 0
+_ORDER_IMAGE, _ORDER_LABELS, _ORDER_BETWEEN_SLICES = 3, 1, 0
 
 
 class Geometry(Settings):
@@ -65,8 +65,8 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     """Preprocess one case: one image per channel of the plan, and its reference if there is one.
 
     Images are turned to canonical axes, or taken as they are stored if the plan says so. With the configuration "2d"
-    slices keep their own distance. Raises `InputError` unless all are on one grid, and for a channel whose intensities
-    are too extreme to be normalised.
+    slices keep their own distance. Raises `GeometryError` unless all are on one grid, and `IntensityError` for a
+    channel whose intensities are too extreme to be normalised.
     """
     first_image, *other_images = (f"the image of channel {channel.name}" for channel in plan.channels)
     for name, image in zip(other_images, images[1:], strict=True):
@@ -95,43 +95,6 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     return PreprocessedCase(data, labels, geometry)
 
 
-def restore_labels(logits: np.ndarray, geometry: Geometry, plan: Plan) -> np.ndarray:
-    """The label map (uint8) on the original image's axes and grid from `logits` (classes, *network axes) float.
-
-    Logits are resampled linearly in plane and by the nearest slice between thick slices; ties go to the lower number.
-    Voxels that preprocessing cropped away are background.
-    """
-    return _restore(logits.astype(np.float32, copy=False), geometry, plan)
-
-
-def restore_label_map(labels: np.ndarray, geometry: Geometry, plan: Plan) -> np.ndarray:
-    """As `restore_labels` for a label map (*network axes) of integers; what is no structure's number is background."""
-    return _restore(((labels == number).astype(np.float32) for number in range(plan.labels.classes)), geometry, plan)
-
-
-def _restore(scores: Iterable[np.ndarray], geometry: Geometry, plan: Plan) -> np.ndarray:
-    """The class with the highest score at each voxel; `scores` gives one float32 map per class."""
-    best = np.full(geometry.shape_after_crop, -np.inf, dtype=np.float32)
-    winner = np.zeros(geometry.shape_after_crop, dtype=np.uint8)
-    for number, score in enumerate(scores):
-        resampled = resample_data_or_seg_to_shape(
-            score[None],
-            geometry.shape_after_crop,
-            plan_spacing(geometry, plan),
-            geometry.spacing_mm,
-            is_seg=False,
-            order=_ORDER_LOGITS,
-            order_z=_ORDER_BETWEEN_SLICES,
-            force_separate_z=None,
-        )[0]
-        higher = resampled > best
-        winner[higher] = number
-        np.maximum(best, resampled, out=best)
-    whole = np.zeros(geometry.shape_before_crop, dtype=np.uint8)
-    whole[tuple(slice(*bounds) for bounds in geometry.crop)] = winner
-    return np.ascontiguousarray(from_canonical(whole.transpose(np.argsort(plan.axes)), geometry.orientation))
-
-
 def _labels_of(label_map: Image, plan: Plan) -> np.ndarray:
     """A reoriented label map as signed integers (1, *network axes), so that nnU-Net can mark outside voxels with -1."""
     return label_map.data.transpose(plan.axes)[None].astype(np.int16)
@@ -150,7 +113,7 @@ def _normalise(values: np.ndarray, channel: Channel, labels: np.ndarray) -> None
     else:
         usable = bool(np.isfinite(values).all())
     if not usable:
-        raise InputError(
+        raise IntensityError(
             f"channel {channel.name}: its intensities, {lowest:g} to {highest:g}, are too extreme to be normalised; if "
             f"they mark missing voxels, set those to 0 or to the value of air and save the image again"
         )

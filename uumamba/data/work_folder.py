@@ -56,6 +56,11 @@ class WorkFolder:
         record: dict[str, Any] = read_json(self.record)
         return record
 
+    def read_patients(self) -> dict[str, str]:
+        """Case -> patient, from the record; none if there is no record."""
+        cases = self.read_record()["cases"] if self.record.is_file() else {}
+        return {name: str(case["patient"]) for name, case in cases.items()}
+
     def write_folds(self, folds: Sequence[Fold]) -> None:
         """Keep the folds; `InputError` if there are runs that were trained with others."""
         changed = self.folds.is_file() and read_folds(self.folds) != tuple(folds)

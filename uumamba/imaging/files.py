@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import InputError, IntensityError
 from uumamba.imaging.grid import join_numbers
 from uumamba.imaging.image import Image
-from uumamba.imaging.nifti import header_from, label_header, read_nifti, write_nifti
+from uumamba.imaging.nifti import LABEL_INTENT, NO_INTENT, header_from, header_like, read_nifti, write_nifti
 from uumamba.imaging.nrrd_mha import read_nrrd_or_mha, write_nrrd_or_mha
 from uumamba.imaging.screen import check_file
 
@@ -64,22 +64,24 @@ def write_label_map(path: Path, labels: NDArray[Any], like: Image) -> None:
     (pixdim, sform, qform, codes, unit, faults included), so that the label map overlays on its input in every viewer;
     otherwise the geometry is written from the affine. Raises `InputError` for other labels, shapes and suffixes.
     """
-    suffix = _suffix(path)
-    if labels.shape not in (like.shape, like.data.shape):
-        raise InputError(
-            f"{path}: the labels have shape {join_numbers(labels.shape)}, their image {join_numbers(like.data.shape)}; "
-            f"bring them back to the image's grid first"
-        )
+    _check_shape(path, "labels", labels, like)
     if labels.dtype.kind not in "bui" or labels.min() < 0 or labels.max() > 255:
         raise InputError(
             f"{path}: labels from {labels.min():g} to {labels.max():g} ({labels.dtype}) cannot be written as uint8; "
             f"integers from 0 to 255 can"
         )
-    data = labels.astype(np.uint8)
-    if suffix in (".nii.gz", ".nii"):
-        write_nifti(path, data, label_header(like))
-    else:
-        write_nrrd_or_mha(path, Image(data, like.affine))
+    _write_like(path, labels.astype(np.uint8), like, intent=LABEL_INTENT)
+
+
+def write_map(path: Path, values: NDArray[Any], like: Image) -> None:
+    """Write a number per voxel, such as an entropy, as float32 on `like`'s exact grid, its header kept as for labels.
+
+    Raises `InputError` for other shapes and suffixes, and for numbers that are not finite.
+    """
+    _check_shape(path, "values", values, like)
+    data = values.astype(np.float32)
+    _check_finite(data, path)
+    _write_like(path, data, like, intent=NO_INTENT)
 
 
 def write_image(path: Path, image: Image, *, sform_scale_mm: float | None = None) -> None:
@@ -122,6 +124,21 @@ def find_images(folder: Path) -> list[Path]:
     return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
+def _write_like(path: Path, data: NDArray[Any], like: Image, *, intent: int) -> None:
+    if _suffix(path) in (".nii.gz", ".nii"):
+        write_nifti(path, data, header_like(like, intent=intent))
+    else:
+        write_nrrd_or_mha(path, Image(data, like.affine))
+
+
+def _check_shape(path: Path, what: str, data: NDArray[Any], like: Image) -> None:
+    if data.shape not in (like.shape, like.data.shape):
+        raise InputError(
+            f"{path}: the {what} have shape {join_numbers(data.shape)}, their image {join_numbers(like.data.shape)}; "
+            f"bring them back to the image's grid first"
+        )
+
+
 def _suffix(path: Path) -> str:
     """The image suffix of a path; `InputError` if it has none."""
     for suffix in IMAGE_SUFFIXES:
@@ -146,7 +163,7 @@ def _read(path: Path, max_dimensions: int) -> Image:
 def _check_finite(data: NDArray[Any], path: Path) -> None:
     finite = int(np.isfinite(data).sum())
     if finite < data.size:
-        raise InputError(
+        raise IntensityError(
             f"{path}: {data.size - finite} of {data.size} voxels are NaN, infinite or beyond float32; "
             f"replace them, for example by 0, and save it again"
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import GeometryError
 from uumamba.imaging.image import FloatArray, Image
 
 SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 0.01, 100.0
@@ -49,17 +49,17 @@ def affine_from(directions: FloatArray, spacing_mm: FloatArray, origin_mm: Float
 
 
 def check_spacing(spacing_mm: FloatArray, path: Path, source: str) -> None:
-    """Raise `InputError` for a spacing that is zero, negative, not finite or absurd; `source` says where it stands."""
+    """Raise `GeometryError` for a spacing that is zero, negative, not finite or absurd; `source` says where it is."""
     plausible = np.isfinite(spacing_mm) & (spacing_mm >= SMALLEST_SPACING_MM) & (spacing_mm <= LARGEST_SPACING_MM)
     if not plausible.all():
-        raise InputError(
+        raise GeometryError(
             f"{path}: the spacing in its {source} is {join_numbers(spacing_mm)} mm; each must lie between "
             f"{SMALLEST_SPACING_MM:g} and {LARGEST_SPACING_MM:g} mm; correct the header or export the image again"
         )
 
 
 def straighten(affine: FloatArray, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
-    """Give the axes right angles and say so; raise `InputError` for a real shear, such as a tilted CT gantry's.
+    """Give the axes right angles and say so; raise `GeometryError` for a real shear, such as a tilted CT gantry's.
 
     Spacing and first voxel stay; the directions become the nearest orthonormal ones (polar decomposition).
     """
@@ -69,7 +69,7 @@ def straighten(affine: FloatArray, path: Path) -> tuple[FloatArray, tuple[str, .
     if degrees <= ROUNDING_DEGREES:
         return affine, ()
     if degrees > SHEAR_TOLERANCE_DEGREES:
-        raise InputError(
+        raise GeometryError(
             f"{path}: the axes are sheared by {degrees:.3g} degrees, as in a CT with a tilted gantry; up to "
             f"{SHEAR_TOLERANCE_DEGREES:g} is straightened; resample the image to right angles"
         )
@@ -79,7 +79,7 @@ def straighten(affine: FloatArray, path: Path) -> tuple[FloatArray, tuple[str, .
 
 
 def require_same_grid(image: Image, label_map: Image, image_name: str, label_name: str) -> None:
-    """Raise `InputError`, with both grids' numbers, unless the two have one shape and their voxels one place.
+    """Raise `GeometryError`, with both grids' numbers, unless the two have one shape and their voxels one place.
 
     The names stand for the two in the message (paths or case names).
     """
@@ -89,7 +89,7 @@ def require_same_grid(image: Image, label_map: Image, image_name: str, label_nam
         return
     origin_mm = float(np.linalg.norm(image.affine[:3, 3] - label_map.affine[:3, 3]))
     degrees = angle_between_degrees(directions_of(image.affine), directions_of(label_map.affine))
-    raise InputError(
+    raise GeometryError(
         f"{label_name}: not on the grid of {image_name}: shape {join_numbers(label_map.shape)} against "
         f"{join_numbers(image.shape)}, spacing {join_numbers(label_map.spacing_mm)} against "
         f"{join_numbers(image.spacing_mm)} mm, origins {origin_mm:.3g} mm apart, axes up to {degrees:.3g} degrees "

@@ -33,7 +33,8 @@ _OTHER_TYPES = {1: "bits", 128: "RGB", 2304: "RGBA", 1536: "float128", **dict.fr
 _LARGEST_DEFLATE_RATIO = 1040
 _BLOCK_BYTES = 1 << 20
 _GZIP_LEVEL = 5
-_LABEL_INTENT = 1002
+LABEL_INTENT, NO_INTENT = 1002, 0
+"""The standard's codes for a label map, and for numbers of no declared kind."""
 _DESCRIPTION = b"uumamba - research use only"
 
 
@@ -156,8 +157,8 @@ def write_nifti(path: Path, data: NDArray[Any], header: nib.Nifti1Header) -> Non
         temporary.write_bytes(content)
 
 
-def label_header(like: Image) -> nib.Nifti1Header:
-    """The header for a label map on `like`'s grid: the input's own, geometry untouched, or one made from the affine.
+def header_like(like: Image, *, intent: int) -> nib.Nifti1Header:
+    """The header for something on `like`'s grid: the input's own, geometry untouched, or one made from the affine.
 
     Texts that may name a patient are left out.
     """
@@ -165,7 +166,7 @@ def label_header(like: Image) -> nib.Nifti1Header:
         header = header_from(like.affine)
     else:
         header = _HEADERS[len(like.header)](like.header, endianness=_byte_order(like.header), check=False)
-    header["intent_code"] = _LABEL_INTENT
+    header["intent_code"] = intent
     for name in ("intent_p1", "intent_p2", "intent_p3"):
         header[name] = 0
     for name in ("intent_name", "aux_file", "db_name", "data_type"):

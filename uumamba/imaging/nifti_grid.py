@@ -1,6 +1,6 @@
 """Where a NIfTI header says its voxels are: pixdim, sform and qform compared, repaired or refused.
 
-The policy, in order. Every repair is a sentence in `Image.repairs`; every refusal is an `InputError` with the numbers.
+The policy, in order. Every repair is a sentence in `Image.repairs`; every refusal a `GeometryError` with the numbers.
 
 * Unit: metres and micrometres are converted; no unit means millimetres.
 * pixdim must be between 0.01 and 100 mm on each axis.
@@ -20,7 +20,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.quaternions import quat2mat
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import GeometryError
 from uumamba.imaging.grid import (
     affine_from,
     angle_between_degrees,
@@ -98,7 +98,7 @@ def _plausible(numbers: FloatArray, mm: float) -> bool:
 def _describe_unusable(
     sform: FloatArray | None, qform: FloatArray | None, codes: tuple[int, int], path: Path
 ) -> list[str]:
-    """Say which forms are set but unusable, and what stands in; raise `InputError` if nothing does."""
+    """Say which forms are set but unusable, and what stands in; raise `GeometryError` if nothing does."""
     broken = [
         f"{name} (code {code})"
         for name, form, code in (("sform", sform, codes[0]), ("qform", qform, codes[1]))
@@ -106,7 +106,7 @@ def _describe_unusable(
     ]
     used = "sform" if sform is not None else "qform" if qform is not None else ""
     if broken and not used:
-        raise InputError(
+        raise GeometryError(
             f"{path}: its {' and '.join(broken)} give no orientation (zero, not finite or no rotation), and nothing "
             f"else does; set a code to 0 to take the axes as right, anterior, superior, or export the image again"
         )
@@ -116,13 +116,13 @@ def _describe_unusable(
 
 
 def _compare_forms(sform: FloatArray, qform: FloatArray, path: Path) -> list[str]:
-    """Record how far the qform is from the sform; raise `InputError` if they contradict each other."""
+    """Record how far the qform is from the sform; raise `GeometryError` if they contradict each other."""
     first, second = directions_of(sform), directions_of(qform)
     degrees = angle_between_degrees(first, second)
     apart_mm = float(np.linalg.norm(sform[:3, 3] - qform[:3, 3]))
     mirrored = np.linalg.det(first) * np.linalg.det(second) < 0
     if mirrored or degrees > FORMS_REFUSED_DEGREES:
-        raise InputError(
+        raise GeometryError(
             f"{path}: sform and qform contradict each other: axes {degrees:.3g} degrees apart"
             f"{', one the mirror image of the other' if mirrored else ''}; set the code of the wrong one to 0"
         )
@@ -132,7 +132,7 @@ def _compare_forms(sform: FloatArray, qform: FloatArray, path: Path) -> list[str
 
 
 def _fit_spacing(sform: FloatArray, spacing_mm: FloatArray, path: Path) -> tuple[FloatArray, list[str]]:
-    """Settle a difference between pixdim and the sform's spacing; `InputError` if neither is the placeholder 1."""
+    """Settle a difference between pixdim and the sform's spacing; `GeometryError` if neither is the placeholder 1."""
     scales_mm = spacing_of(sform)
     if np.allclose(scales_mm, spacing_mm, rtol=SPACING_TOLERANCE, atol=0):
         return sform, []
@@ -144,7 +144,7 @@ def _fit_spacing(sform: FloatArray, spacing_mm: FloatArray, path: Path) -> tuple
         check_spacing(scales_mm, path, "sform")
         note = f"pixdim says {pixdim} mm, the sform {scales} mm: the sform's spacing was used"
         return sform, [note]
-    raise InputError(
+    raise GeometryError(
         f"{path}: pixdim says {pixdim} mm, the sform {scales} mm, and neither is the placeholder 1 x 1 x 1; "
         f"correct the wrong one or export the image again"
     )

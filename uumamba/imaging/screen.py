@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import GeometryError, InputError
 from uumamba.imaging.grid import join_numbers
 
 _LFS_POINTER = b"version https://git-lfs"
@@ -24,7 +24,7 @@ def check_file(path: Path) -> None:
 
 
 def check_dimensions(sizes: Sequence[int], max_dimensions: int, path: Path) -> tuple[int, ...]:
-    """Sizes without trailing axes of length 1 beyond the third; `InputError` unless 3 to `max_dimensions` are left."""
+    """Sizes without trailing axes of length 1 beyond three; `GeometryError` unless 3 to `max_dimensions` are left."""
     shape = tuple(sizes)
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -32,7 +32,7 @@ def check_dimensions(sizes: Sequence[int], max_dimensions: int, path: Path) -> t
         return shape
     wanted = "3 axes (x, y, z)" if max_dimensions == 3 else f"3 to {max_dimensions} axes (x, y, z, time)"
     way_out = "stack the slices to a volume" if len(shape) < 3 else "split it into one file per volume"
-    raise InputError(f"{path}: has {len(shape)} axes ({join_numbers(shape)}); {wanted} are needed; {way_out}")
+    raise GeometryError(f"{path}: has {len(shape)} axes ({join_numbers(shape)}); {wanted} are needed; {way_out}")
 
 
 def check_length(bytes_there: int, bytes_needed: int, path: Path) -> None:

@@ -21,6 +21,7 @@ from uumamba.core.files import atomic, hash_file
 from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings, first_problem
 from uumamba.data.plan import Plan
+from uumamba.inference.calibration import Calibration
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
 from uumamba.models.networks import NetworkSettings
@@ -81,6 +82,7 @@ class BundleDescription(Settings):
     network: NetworkSettings
     mirrored_axes: tuple[int, ...] = ()
     training: TrainingRecord = TrainingRecord()
+    calibration: Calibration = Calibration()
     origin: Origin | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     licence: str = "unknown"
@@ -99,6 +101,7 @@ class BundleDescription(Settings):
             plan=self.plan,
             network=self.network.model_dump(mode="json"),
             training=self.training.model_dump(mode="json"),
+            calibration=self.calibration.model_dump(mode="json"),
             origin=None if self.origin is None else self.origin.model_dump(mode="json"),
             versions=self.versions,
             licence=self.licence,

@@ -1,96 +1,192 @@
 """From a case's images to its label map, with one trained network or several."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.errors import ChannelError, InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import preprocess_case, restore_labels
+from uumamba.data.preprocess import PreprocessedCase, preprocess_case
+from uumamba.data.restoration import restored_slabs
 from uumamba.imaging.image import Image
-from uumamba.inference.bundle import Bundle, build_network
-from uumamba.inference.sliding_window import predict_logits
+from uumamba.inference.bundle import Bundle, BundleDescription, build_network
+from uumamba.inference.ensemble import combine, mirrored_opinion
+from uumamba.inference.mirroring import mirrored_mean
+from uumamba.inference.prediction import Prediction
+from uumamba.inference.prediction_volume import PredictionVolume
+from uumamba.inference.sliding_window import predict_slabs
+from uumamba.measures.expected_dice import expected_dice
 
 _AGREED = ("labels", "channels", "configuration", "orientation", "axes", "spacing_mm")
 _SLICES_AT_ONCE = 8
 
 
+@dataclass(frozen=True)
+class _Member:
+    """One network of the ensemble; the weights of all sum to 1."""
+
+    description: BundleDescription
+    network: nn.Module
+    weight: float
+
+    @property
+    def temperature(self) -> float:
+        return self.description.calibration.temperature
+
+
 class Predictor:
     """Networks that are loaded once and applied to any number of cases.
 
-    `overlap` and `batch_size` as in `predict_logits`; without `batch_size` it is one 3D window or eight slices. With
+    `overlap` and `batch_size` as in `predict_slabs`; without `batch_size` it is one 3D window or eight slices. With
     `mirror` the logits are averaged over the flips that the bundle allows, which takes 2^axes times as long. Several
-    bundles are an ensemble: the mean of their logits, as nnU-Net averages folds.
-    Raises `InputError` if there is no bundle, if they preprocess differently or name their structures differently.
+    bundles are an ensemble: the mean of their calibrated probabilities with `weights`, positive numbers, all alike
+    unless they are given. `postprocess` applies what the bundles' validation chose; an ensemble whose members chose
+    differently takes the first one's.
+    Raises `InputError` if there is no bundle, if they preprocess differently or name their structures differently, and
+    for weights that do not fit.
     """
 
     def __init__(
         self,
         bundles: Sequence[Bundle],
         *,
+        weights: Sequence[float] | None = None,
         device: torch.device | str = "cpu",
         overlap: float = 0.5,
         mirror: bool = False,
         batch_size: int | None = None,
     ) -> None:
         _require_agreement(bundles)
+        shares = _shares(weights, len(bundles))
         self.device = torch.device(device)
-        self.plan = bundles[0].description.plan
-        self.labels = self.plan.labels
+        self.description = bundles[0].description
+        self.plan, self.labels = self.description.plan, self.description.labels
         self.overlap, self.mirror, self.batch_size = overlap, mirror, batch_size
-        self._members = [(bundle.description, build_network(bundle).to(self.device)) for bundle in bundles]
-        self._hashes = sorted(bundle.sha256 for bundle in bundles)
+        self._members = [
+            _Member(bundle.description, build_network(bundle).to(self.device), share)
+            for bundle, share in zip(bundles, shares, strict=True)
+        ]
+        self._hashes = sorted((bundle.sha256, share) for bundle, share in zip(bundles, shares, strict=True))
 
     @property
     def sha256(self) -> str:
-        """The same for predictors that give the same label maps: from the bundles' bytes, `overlap` and `mirror`."""
-        return hash_json({"bundles": self._hashes, "overlap": self.overlap, "mirror": self.mirror})
+        """The same for predictors that give the same label maps: from the bundles' bytes, weights and settings."""
+        return hash_json(
+            {
+                "bundles": self._hashes,
+                "overlap": self.overlap,
+                "mirror": self.mirror,
+            }
+        )
 
-    def predict(self, images: Sequence[Image]) -> np.ndarray:
-        """The label map, uint8 (x, y, z), on the grid of the case's images, one image for each channel of the plan.
+    @property
+    def opinions(self) -> int:
+        """How many opinions there are on each voxel: networks, and their mirrored copies."""
+        return sum(2 ** len(self._mirror_axes(member.description.plan)) for member in self._members)
 
-        Raises `InputError` if there are more or fewer images than channels, or if their grids differ.
+    def predict(self, images: Sequence[Image], *, maps: bool = False) -> Prediction:
+        """The label map with its confidence on the grid of the case's images, one image for each channel of the plan.
+
+        `maps` asks for the maps of `Prediction`. Raises `InputError` if there are more or fewer images than channels,
+        or if their grids differ; `UumambaError` if the network's output is not finite.
         """
         require_images(images, self.plan)
         prepared = preprocess_case(images, self.plan)
-        logits = self.predict_logits(torch.from_numpy(prepared.data))
-        if not torch.isfinite(logits).all():
-            raise UumambaError("the network's output is not finite; look for extreme intensities in the image")
-        return restore_labels(logits.cpu().numpy(), prepared.geometry, self.plan)
+        volume = self._volume_of(prepared, maps=maps)
+        return Prediction(
+            labels=volume.labels,
+            confidence=self._confidence(volume),
+            entropy=volume.entropy,
+            disagreement=volume.disagreement,
+        )
 
-    def predict_logits(self, data: Tensor) -> Tensor:
-        """Mean logits of all networks, float32 `(classes, *3D network axes)`, of preprocessed `data` of such axes."""
+    def score_slabs(self, data: Tensor, *, disagreement: bool = False) -> Iterator[Tensor]:
+        """Scores of preprocessed `data`, float32 `(classes, n, *2 network axes)`, slab by slab on `device`.
+
+        Of one network they are its logits, of several the logarithm of their mean probabilities. `disagreement` puts
+        that of all opinions behind the classes.
+        """
         with torch.inference_mode():
-            total = self._member_logits(0, data)
-            for index in range(1, len(self._members)):
-                total += self._member_logits(index, data)
-            return total.div_(len(self._members))
+            slabs = zip(*(self._member_slabs(member, data, disagreement) for member in self._members), strict=True)
+            if len(self._members) == 1:
+                yield from (slab for (slab,) in slabs)
+                return
+            weights = [member.weight for member in self._members]
+            temperatures = [member.temperature for member in self._members]
+            for of_members in slabs:
+                yield combine(of_members, weights, temperatures, self.labels.classes)
 
-    def _member_logits(self, index: int, data: Tensor) -> Tensor:
-        description, network = self._members[index]
-        plan = description.plan
-        return predict_logits(
-            network,
+    @property
+    def temperature(self) -> float:
+        """What the scores are divided by to become logits of calibrated probabilities."""
+        return self._members[0].temperature if len(self._members) == 1 else 1.0
+
+    def _volume_of(self, prepared: PreprocessedCase, *, maps: bool) -> PredictionVolume:
+        geometry, (_, *shape) = prepared.geometry, prepared.data.shape
+        volume = PredictionVolume(geometry, self.plan, temperature=self.temperature, maps=maps, opinions=self.opinions)
+        slabs = self.score_slabs(torch.from_numpy(prepared.data), disagreement=maps and self.opinions > 1)
+        for slab in restored_slabs(map(_finite, slabs), (shape[0], shape[1], shape[2]), geometry, self.plan):
+            volume.add(slab)
+        return volume
+
+    def _confidence(self, volume: PredictionVolume) -> dict[str, float | None]:
+        voxels = np.bincount(volume.labels.ravel(), minlength=self.labels.classes)
+        return {
+            name: expected_dice(volume.sums_in_mask[number], int(voxels[number]), volume.probability_sums[number])
+            for name, number in self.labels.structures.items()
+        }
+
+    def _member_slabs(self, member: _Member, data: Tensor, disagreement: bool) -> Iterator[Tensor]:
+        plan = member.description.plan
+        axes = self._mirror_axes(plan)
+        return predict_slabs(
+            partial(mirrored_opinion, member.network, mirror_axes=axes, temperature=member.temperature)
+            if disagreement
+            else partial(mirrored_mean, member.network, mirror_axes=axes),
             data,
             patch_size=plan.patch_size,
             overlap=self.overlap,
-            mirror_axes=plan.patch_axes(description.mirrored_axes) if self.mirror else (),
             batch_size=self.batch_size or (_SLICES_AT_ONCE if plan.spatial_dims == 2 else 1),
             device=self.device,
         )
 
+    def _mirror_axes(self, plan: Plan) -> tuple[int, ...]:
+        return plan.patch_axes(self.description.mirrored_axes) if self.mirror else ()
+
 
 def require_images(images: Sequence[Image], plan: Plan) -> None:
-    """Raise `InputError` unless there is one image for each channel of the plan."""
+    """Raise `ChannelError` unless there is one image for each channel of the plan."""
     if len(images) != len(plan.channels):
         names = ", ".join(channel.name for channel in plan.channels)
-        raise InputError(
+        raise ChannelError(
             f"the model takes {len(plan.channels)} image(s) per case ({names}), got {len(images)}; "
             "give one image per channel, in this order"
         )
+
+
+def _finite(slab: Tensor) -> NDArray[np.float32]:
+    if not torch.isfinite(slab).all():
+        raise UumambaError("the network's output is not finite; look for extreme intensities in the image")
+    return slab.cpu().numpy()
+
+
+def _shares(weights: Sequence[float] | None, count: int) -> list[float]:
+    """Weights that sum to 1."""
+    if weights is None:
+        return [1 / count] * count
+    if len(weights) != count or not all(0 < weight < math.inf for weight in weights):
+        raise InputError(
+            f"weights {', '.join(f'{weight:g}' for weight in weights)} for {count} model(s): give none, or one "
+            "number above 0 for each model"
+        )
+    return [weight / math.fsum(weights) for weight in weights]
 
 
 def _require_agreement(bundles: Sequence[Bundle]) -> None:

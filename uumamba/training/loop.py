@@ -32,7 +32,7 @@ class TrainingSettings(Settings):
     `patience` a run ends after so many epochs without a better smoothed validation Dice. The bundle holds the `bundle`
     epoch's weights: the last's, as nnU-Net does, or the best's. A checkpoint is never older than `checkpoint_minutes`
     or one epoch. A validation case is drawn every `overlay_every` epochs, never if it is null; `tensorboard` writes the
-    history for TensorBoard too.
+    history for TensorBoard too. With `calibrate` the temperature of the probabilities is fitted on the validation cases.
     """
 
     epochs: PositiveInt = 250
@@ -49,6 +49,7 @@ class TrainingSettings(Settings):
     checkpoint_minutes: PositiveFloat = 30.0
     overlay_every: PositiveInt | None = 10
     tensorboard: bool = False
+    calibrate: bool = True
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class RunDirectory:
     last.safetensors   the last checkpoint, at the end of an epoch or inside one, from which `--resume` goes on
     best.safetensors   the checkpoint of the best epoch by the smoothed validation Dice
     validation.csv     Dice of whole validation cases at the plan's spacing
+    calibration.json   how far the probabilities on these cases may be believed; reliability.png, confidence.png draw it
     model.safetensors  the result: the weights that count with all that inference needs
     """
 

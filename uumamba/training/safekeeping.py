@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from uumamba.core.errors import Interrupted, UumambaError
+from uumamba.core.interruption import Interruption
 from uumamba.core.log import log
 from uumamba.training.checkpoint import read_checkpoint, write_checkpoint
 from uumamba.training.history import write_history
-from uumamba.training.interruption import Interruption
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.state import Training
 

@@ -14,6 +14,7 @@ from uumamba.data.loader import PatchBatch
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
 from uumamba.inference.sliding_window import predict_logits
+from uumamba.inference.voxel_sample import SampleSize, VoxelSample, sample_voxels
 from uumamba.losses.segmentation import SegmentationLoss
 from uumamba.metrics.overlap import dice
 
@@ -75,14 +76,28 @@ def _count(predicted: Tensor, reference: Tensor, labels: LabelSet) -> Tensor:
     )
 
 
+@dataclass(frozen=True)
+class CaseValidation:
+    """Dice of a whole case per structure, None where there is none, and voxels of it if they were asked for."""
+
+    dice: dict[str, float | None]
+    sample: VoxelSample | None = None
+
+
 def validate_volumes(
-    network: nn.Module, store: PreprocessedStore, cases: Sequence[str], plan: Plan, device: torch.device
-) -> dict[str, dict[str, float | None]]:
-    """Dice of whole cases by name and structure, at the plan's spacing, without mirroring.
+    network: nn.Module,
+    store: PreprocessedStore,
+    cases: Sequence[str],
+    plan: Plan,
+    device: torch.device,
+    *,
+    size: SampleSize | None = None,
+) -> dict[str, CaseValidation]:
+    """Look at whole cases, by name, at the plan's spacing, without mirroring; with a `size` draw voxels of each.
 
     `uumamba evaluate` compares on the images' own grids, so its numbers differ a little.
     """
-    scores = {}
+    validated = {}
     for case in track(cases, "validate whole volumes", total=len(cases)):
         data, labels = store.read_case(case)
         logits = predict_logits(
@@ -90,8 +105,10 @@ def validate_volumes(
         )
         predicted = logits.argmax(0).cpu().numpy()
         known = labels[0] != plan.labels.ignore
-        scores[case] = {
+        scores = {
             name: dice((predicted == number) & known, labels[0] == number, plan.spacing_mm)
             for name, number in plan.labels.structures.items()
         }
-    return scores
+        sample = None if size is None else sample_voxels(logits, labels[0], plan, case=case, size=size)
+        validated[case] = CaseValidation(scores, sample)
+    return validated

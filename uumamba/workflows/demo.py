@@ -38,16 +38,7 @@ def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> Non
     preprocess("acdc", data, work, config)
     run = train("acdc", work, "demo", config, folds=(_FOLD,))[0]
     held_out = validation_cases(work, "acdc", _FOLD)
-    infer(
-        [run.path],
-        [data],
-        output / "predictions",
-        resume=False,
-        overlap=0.5,
-        mirror=False,
-        device_name="auto",
-        only=held_out,
-    )
+    infer([run.path], [data], output / "predictions", only=held_out)
     evaluate(
         output / "predictions", data, output / "evaluation", dataset_name=ACDC.name, label_file=None, only=held_out
     )

@@ -3,64 +3,192 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from uumamba.core.device import choose_device
+from uumamba.core.errors import InputError, Interrupted
 from uumamba.core.files import write_json
+from uumamba.core.interruption import Interruption
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run, peak_memory_gb
 from uumamba.core.progress import progress_bar
 from uumamba.inference.backends import backends_in_words, backends_of
-from uumamba.inference.batch import CaseResult, predict_files
-from uumamba.inference.bundle import read_bundle
+from uumamba.inference.batch import BatchOptions, predict_files, raise_if_failed
+from uumamba.inference.bundle import find_bundle, read_bundle
+from uumamba.inference.case_table import CaseResult
+from uumamba.inference.inputs import CaseInput, find_inputs, require_inputs
+from uumamba.inference.output_folder import OutputFolder
 from uumamba.inference.predictor import Predictor
+from uumamba.inference.shard import Shard
+
+_LOOKS_BACK_SECONDS = 1800.0
+
+
+@dataclass(frozen=True)
+class InferOptions:
+    """What a user may choose beside models, images and folder; as the options of `uumamba infer` say.
+
+    `threads` is torch's number of threads, None for its own choice. `weights` are the models', None for all alike.
+    """
+
+    resume: bool = False
+    overwrite: bool = False
+    shard: Shard | None = None
+    overlap: float = 0.5
+    mirror: bool = False
+    uncertainty: bool = False
+    device_name: str = "auto"
+    threads: int | None = None
+    weights: tuple[float, ...] | None = None
+
+
+DEFAULTS = InferOptions()
+"""What `uumamba infer` does without options."""
 
 
 def infer(
     models: Sequence[Path],
     inputs: Sequence[Path],
     output: Path,
+    options: InferOptions = DEFAULTS,
     *,
-    resume: bool,
-    overlap: float,
-    mirror: bool,
-    device_name: str,
     only: Collection[str] | None = None,
 ) -> None:
-    """Segment every image of `inputs` into `output`, beside `cases.csv` and `run.json`.
+    """Segment every case of `inputs` into `output`, beside the table of cases and the run's record.
 
-    `only` keeps the cases of these names. Raises `SomeCasesFailed` after the batch if a case failed.
+    `only` keeps the cases of these names. Raises `SomeCasesFailed` after the batch if a case failed, and `Interrupted`
+    if a signal asked to stop: the cases that were done are kept.
     """
-    started = time.perf_counter()
-    device = choose_device(device_name)
+    if options.overwrite and (options.resume or options.shard):
+        raise InputError(
+            "--overwrite: cannot be given with --resume or --shard; empty the folder first, or leave it out"
+        )
+    require_inputs(inputs)
+    for path in models:
+        find_bundle(path)
+    device = choose_device(options.device_name)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    folder = OutputFolder(output, options.shard)
+    with (
+        Interruption(ends_after="case").heard() as interruption,
+        folder.made(resume=options.resume, overwrite=options.overwrite),
+    ):
+        predictor, record = _load(models, device, options)
+        cases = _find_cases(inputs, folder, predictor, only)
+        _run(predictor, cases, folder, options, record, interruption)
+
+
+def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -> tuple[Predictor, dict[str, Any]]:
+    """The networks, and the head of the record."""
     bundles = [read_bundle(path) for path in models]
     backends = backends_of([bundle.description.network for bundle in bundles], scan_backend="auto", device=device)
-    predictor = Predictor(bundles, device=device, overlap=overlap, mirror=mirror)
+    predictor = Predictor(
+        bundles, weights=options.weights, device=device, overlap=options.overlap, mirror=options.mirror
+    )
     record = describe_run(device) | {
         "precision": "fp32",
         **backends,
         "models": [{"path": str(bundle.path), "sha256": bundle.sha256} for bundle in bundles],
-        "overlap": overlap,
-        "mirror": mirror,
+        "weights": options.weights,
+        "overlap": options.overlap,
+        "mirror": options.mirror,
+        "uncertainty": options.uncertainty,
+        "predictor_sha256": predictor.sha256,
         "notice": "research use only",
     }
     machine = f"{backends_in_words(backends)}, precision fp32, {device}, {record['threads']} threads"
     log.info("%d model(s), %s", len(bundles), machine)
-    outcomes: Counter[str] = Counter()
-    with progress_bar() as progress:
-        task = progress.add_task("infer", total=None)
+    return predictor, record
 
-        def show(result: CaseResult, position: int, total: int) -> None:
-            progress.update(task, completed=position, total=total)
-            outcomes[result.status] += 1
-            if result.status == "failed":
-                log.warning("%s failed: %s", result.input, result.reason)
 
+def _find_cases(
+    inputs: Sequence[Path], folder: OutputFolder, predictor: Predictor, only: Collection[str] | None
+) -> tuple[CaseInput, ...]:
+    """The cases of this job."""
+    channels = [channel.name for channel in predictor.plan.channels]
+    found = find_inputs(inputs, folder.path, channels=channels, only=only)
+    for path, reason in found.left_out:
+        log.debug("%s: left out, %s", path, reason)
+    if found.left_out:
+        reasons = sorted({reason for _, reason in found.left_out})
+        log.info("%d files left out: %s", len(found.left_out), ", ".join(reasons))
+    if folder.shard is None:
+        return found.cases
+    cases = folder.shard.of(found.cases)
+    log.info("shard %d of %d: %d of %d cases", folder.shard.number, folder.shard.count, len(cases), len(found.cases))
+    return cases
+
+
+def _run(
+    predictor: Predictor,
+    cases: Sequence[CaseInput],
+    folder: OutputFolder,
+    options: InferOptions,
+    record: dict[str, Any],
+    interruption: Interruption,
+) -> None:
+    """The batch, with its progress, its record and its last words."""
+    started = time.perf_counter()
+    results: list[CaseResult] = []
+    with progress_bar(looks_back_seconds=_LOOKS_BACK_SECONDS) as progress:
+        task = progress.add_task("infer", total=len(cases))
+
+        def show(result: CaseResult, position: int, _: int) -> None:
+            results.append(result)
+            progress.update(task, completed=position)
+            if result.status != "ok":
+                log.warning("%s %s: %s", result.case, result.status, result.reason)
+
+        batch = BatchOptions(resume=options.resume, overwrite=options.overwrite, maps=options.uncertainty)
         try:
-            predict_files(predictor, inputs, output, only=only, resume=resume, on_case=show)
+            with interruption.deferred():
+                predict_files(predictor, cases, folder, batch, on_case=show, must_stop=lambda: interruption.requested)
         finally:
-            seconds, memory = round(time.perf_counter() - started, 1), peak_memory_gb(device)
-            if outcomes:
-                counts = {"cases": dict(outcomes), "seconds": seconds, "peak_memory_gb": memory}
-                write_json(output / "run.json", record | counts)
-    log.info("%d cases in %s, %.0f s, peak memory %s GB", outcomes.total(), output, seconds, memory)
+            if folder.table.is_file():
+                seconds, memory = round(time.perf_counter() - started, 1), peak_memory_gb(predictor.device)
+                took = {"seconds": seconds, "peak_memory_gb": memory}
+                write_json(folder.record, record | _outcome(cases, results) | took)
+                log.info("%.0f s, peak memory %s GB", seconds, memory)
+    _end(results, cases, folder, interruption)
+
+
+def _end(
+    results: Sequence[CaseResult], cases: Sequence[CaseInput], folder: OutputFolder, interruption: Interruption
+) -> None:
+    """Say how it ended; raise if it was stopped, or if a case failed."""
+    counts = ", ".join(f"{count} {status}" for status, count in _counts(results).items())
+    log.info("%d of %d cases in %s: %s; see %s", len(results), len(cases), folder.path, counts, folder.table.name)
+    if len(results) < len(cases):
+        raise Interrupted(
+            f"stopped by {interruption.name} after {len(results)} of {len(cases)} cases, which are kept; "
+            f"the same command with --resume (and without --overwrite) goes on"
+        )
+    raise_if_failed(results, folder.table)
+
+
+def _outcome(cases: Sequence[CaseInput], results: Sequence[CaseResult]) -> dict[str, Any]:
+    """How many cases ended how, and which."""
+    details = {case.case: dict(case.details) for case in cases}
+    return {
+        "counts": {"cases": len(cases), **_counts(results), "not_reached": len(cases) - len(results)},
+        "cases": [
+            {
+                "case": result.case,
+                "status": result.status,
+                "code": result.code,
+                "seconds": round(result.seconds, 2),
+                "details": details[result.case],
+            }
+            for result in results
+        ],
+    }
+
+
+def _counts(results: Sequence[CaseResult]) -> dict[str, int]:
+    found = Counter(result.status for result in results)
+    return {"ok": found["ok"], "flagged": found["flagged"], "failed": found["failed"]}

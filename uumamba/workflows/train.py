@@ -8,6 +8,7 @@ from typing import Any
 from uumamba.config import RunConfig, dump_config
 from uumamba.core.errors import InputError, Interrupted, UumambaError
 from uumamba.core.files import write_json, write_text
+from uumamba.core.interruption import Interruption
 from uumamba.core.log import log, log_to, silent
 from uumamba.core.processes import find_processes
 from uumamba.data.datasets.table import find_dataset
@@ -16,7 +17,6 @@ from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.cluster import Fabric, connected
 from uumamba.training.fitted_run import FittedRun
-from uumamba.training.interruption import Interruption
 from uumamba.training.loop import fit
 from uumamba.training.run_directory import RunDirectory
 from uumamba.training.safekeeping import Safekeeping, resume

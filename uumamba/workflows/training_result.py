@@ -7,15 +7,19 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from uumamba.core.errors import UumambaError
 from uumamba.core.files import write_json, write_text
 from uumamba.core.log import log
 from uumamba.core.machine import peak_memory_gb
 from uumamba.core.statistics import mean_of_known
 from uumamba.core.versions import installed_versions
 from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
+from uumamba.inference.calibration import Calibration
+from uumamba.inference.voxel_sample import sample_size
 from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.state import Training
-from uumamba.training.validation import validate_volumes
+from uumamba.training.validation import CaseValidation, validate_volumes
+from uumamba.workflows.calibration_result import conclude, write_calibration
 from uumamba.workflows.training_job import Job
 
 
@@ -27,9 +31,11 @@ def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
         # Before the validation, which may take long: whoever stops it has the model all the same.
         _write_bundle(job, training, record, epoch=epoch, scores={})
         scores: dict[str, float | None] = {}
+        calibration = Calibration()
         if job.cases.validation:
-            scores = _validate_volumes(job, training)
-            _write_bundle(job, training, record, epoch=epoch, scores=scores)
+            validated = _validate_volumes(job, training)
+            scores, calibration = _mean_dice(job, validated), _calibrate(job, validated)
+            _write_bundle(job, training, record, epoch=epoch, scores=scores, calibration=calibration)
     seconds = math.fsum(row["seconds"] or 0.0 for row in training.history) + time.perf_counter() - started
     finished = {
         "seconds": round(seconds, 1),
@@ -38,6 +44,7 @@ def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
         "bundle_epoch": epoch,
         "bundle_averaged": training.average is not None,
         "scores": scores,
+        "temperature": calibration.temperature if calibration.cases else None,
     }
     if job.processes.is_first:
         write_json(job.directory.record, record | {"finished": finished})
@@ -57,20 +64,40 @@ def _take_best_weights(job: Job, training: Training) -> int:
     return training.best_epoch
 
 
-def _validate_volumes(job: Job, training: Training) -> dict[str, float | None]:
-    """Mean Dice of whole validation volumes per structure; the cases go into a table."""
+def _validate_volumes(job: Job, training: Training) -> dict[str, CaseValidation]:
+    """All validation cases, of which each process looks at a share."""
+    processes, cases, plan = job.processes, job.cases.validation, job.plan
+    size = sample_size(len(cases), plan.labels.classes) if job.config.training.calibrate else None
+    own = cases[processes.rank :: processes.count]
+    shares = processes.gather(validate_volumes(training.network, job.store, own, plan, job.device, size=size))
+    together = {case: found for share in shares for case, found in share.items()}
+    return {case: together[case] for case in cases}
+
+
+def _mean_dice(job: Job, validated: Mapping[str, CaseValidation]) -> dict[str, float | None]:
+    """Mean Dice per structure; the cases go into a table."""
     structures = job.plan.labels.structures
-    processes = job.processes
-    own = job.cases.validation[processes.rank :: processes.count]
-    shares = processes.gather(validate_volumes(training.network, job.store, own, job.plan, job.device))
-    together = {case: row for share in shares for case, row in share.items()}
-    scores = {case: together[case] for case in job.cases.validation}
-    if processes.is_first:
+    scores = {case: found.dice for case, found in validated.items()}
+    if job.processes.is_first:
         write_text(job.directory.validation, _table(structures, scores))
     means = {structure: mean_of_known(row[structure] for row in scores.values()) for structure in structures}
     shown = (f"{name} {'none' if value is None else format(value, '.4f')}" for name, value in means.items())
     log.info("mean Dice of %d whole validation volumes: %s", len(scores), ", ".join(shown))
     return means
+
+
+def _calibrate(job: Job, validated: Mapping[str, CaseValidation]) -> Calibration:
+    """What the first process, which writes the bundle, finds out of the probabilities; it leaves files of it."""
+    if not (job.config.training.calibrate and job.processes.is_first):
+        return Calibration()
+    try:
+        result = conclude(validated, job.plan.labels, job.folder.read_patients())
+    except UumambaError as error:  # the model is trained all the same
+        log.info("the probabilities are not calibrated: %s", error)
+        return Calibration()
+    write_calibration(result, job.directory.path, title=job.title, origin={"fold": job.fold})
+    log.info("%s", result.sentence)
+    return result.fit.calibration
 
 
 def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, float | None]]) -> str:
@@ -82,7 +109,13 @@ def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, floa
 
 
 def _write_bundle(
-    job: Job, training: Training, record: dict[str, Any], *, epoch: int, scores: dict[str, float | None]
+    job: Job,
+    training: Training,
+    record: dict[str, Any],
+    *,
+    epoch: int,
+    scores: dict[str, float | None],
+    calibration: Calibration | None = None,
 ) -> None:
     if not job.processes.is_first:
         return
@@ -100,6 +133,7 @@ def _write_bundle(
             scores=scores,
             configuration=record["configuration"],
         ),
+        calibration=calibration or Calibration(),
         versions=installed_versions(),
         licence=job.dataset.licence,
         citation=job.dataset.citation,

@@ -64,7 +64,7 @@ def test_nnunet_gives_our_label_map(
     write_image(tmp_path / "image.nii.gz", image)
     labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
     assert len(np.unique(labels)) > 1
-    np.testing.assert_array_equal(Predictor([bundle]).predict([image]), labels)
+    np.testing.assert_array_equal(Predictor([bundle]).predict([image]).labels, labels)
 
 
 @pytest.mark.usefixtures("single_precision")
@@ -74,7 +74,7 @@ def test_mirrored_too(dims: int, tmp_path: Path) -> None:
     export_nnunet(bundle, tmp_path / "exported")
     write_image(tmp_path / "image.nii.gz", image)
     labels = stock_label_map(stock_of_exported(tmp_path / "exported", mirror=True), tmp_path / "image.nii.gz")
-    np.testing.assert_array_equal(Predictor([bundle], mirror=True).predict([image]), labels)
+    np.testing.assert_array_equal(Predictor([bundle], mirror=True).predict([image]).labels, labels)
 
 
 @pytest.mark.usefixtures("single_precision")
@@ -90,7 +90,7 @@ def test_stored_axes_are_exact_and_canonical_ones_only_where_they_are_stored(
         notice = export_nnunet(bundle, tmp_path / orientation / "exported")
         assert notice in (tmp_path / orientation / "exported" / "README.md").read_text()
         labels = stock_label_map(stock_of_exported(tmp_path / orientation / "exported"), tmp_path / "image.nii.gz")
-        same[orientation] = bool((Predictor([bundle]).predict([image]) == labels).all())
+        same[orientation] = bool((Predictor([bundle]).predict([image]).labels == labels).all())
     assert same == {"stored": True, "canonical": storage == STORAGES[0]}
 
 
@@ -101,7 +101,7 @@ def test_the_stock_predictor_as_it_is(dims: int, tmp_path: Path) -> None:
     export_nnunet(bundle, tmp_path / "exported")
     write_image(tmp_path / "image.nii.gz", image)
     labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
-    assert (Predictor([bundle]).predict([image]) == labels).mean() > 0.99
+    assert (Predictor([bundle]).predict([image]).labels == labels).mean() > 0.99
 
 
 @pytest.mark.parametrize(("settings", "dims"), NETWORKS, ids=str)

@@ -20,8 +20,10 @@ class Interruption:
     than once within milliseconds, so after the first one it changes nothing any more, not even after the block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends_after: str = "step") -> None:
+        """`ends_after` is, for the log, what a deferred signal lets come to its end."""
         self.name: str | None = None
+        self._ends_after = ends_after
         self._is_deferred = False
 
     @property
@@ -57,4 +59,4 @@ class Interruption:
             return
         if not self._is_deferred:
             raise Interrupted(f"stopped by {self.name}")
-        log.info("%s: the run stops after this step", self.name)
+        log.info("%s: the run stops after this %s", self.name, self._ends_after)

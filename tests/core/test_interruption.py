@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from uumamba.core.errors import Interrupted
-from uumamba.training.interruption import Interruption
+from uumamba.core.interruption import Interruption
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,68 @@
+"""A prediction as it comes together, slab by slab."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from uumamba.data.plan import Plan
+from uumamba.data.preprocess import Geometry
+from uumamba.data.restoration import blank_on_image_grid, highest_class
+from uumamba.inference.ensemble import entropy_of
+
+
+class PredictionVolume:
+    """Label map and maps on the image's own grid, from restored slabs of scores.
+
+    Scores become probabilities by softmax(scores / temperature). `labels` (uint8) is the class of the highest score,
+    ties to the lower number; what was cropped away is background. `probability_sums` (classes) sums every class's
+    probability over all voxels, `sums_in_mask` over the voxels that have its label. `winner` (float16) is the
+    probability of each voxel's label; it is kept only if the labels may yet be changed. `entropy` and `disagreement`
+    are float32 or None, as in `Prediction`.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        plan: Plan,
+        *,
+        temperature: float = 1.0,
+        keep_winner: bool = False,
+        maps: bool = False,
+        opinions: int = 1,
+    ) -> None:
+        self._classes, self._temperature, self._done = plan.labels.classes, temperature, 0
+        self.probability_sums, self.sums_in_mask = np.zeros(self._classes), np.zeros(self._classes)
+        self.labels, self._labels = blank_on_image_grid(geometry, plan, dtype=np.uint8)
+        self.winner = self.entropy = self.disagreement = None
+        if keep_winner:
+            self.winner, self._winner = blank_on_image_grid(geometry, plan, dtype=np.float16)
+        if maps:
+            self.entropy, self._entropy = blank_on_image_grid(geometry, plan, dtype=np.float32)
+        if maps and opinions > 1:
+            self.disagreement, self._disagreement = blank_on_image_grid(geometry, plan, dtype=np.float32)
+
+    def add(self, slab: NDArray[np.float32]) -> None:
+        """Take the next slab, `(classes, n, *rest)`, or `(classes + 1, n, *rest)` with the disagreement behind."""
+        here = slice(self._done, self._done + slab.shape[1])
+        self._done = here.stop
+        scores = slab[: self._classes]
+        labels = highest_class(scores)
+        number = torch.from_numpy(labels).long()
+        probabilities = torch.softmax(torch.from_numpy(scores) / self._temperature, dim=0)
+        winner = probabilities.gather(0, number[None])[0]
+        self._labels[here] = labels
+        self.probability_sums += probabilities.flatten(1).sum(1, dtype=torch.float64).numpy()
+        self.sums_in_mask += torch.bincount(number.flatten(), winner.flatten().double(), self._classes).numpy()
+        if self.winner is not None:
+            self._winner[here] = winner.numpy()
+        if self.entropy is not None:
+            self._entropy[here] = (entropy_of(probabilities, dim=0) / math.log(self._classes)).clamp(0, 1).numpy()
+        if self.disagreement is not None:
+            self._disagreement[here] = np.maximum(slab[self._classes], 0)  # rounding may take it below
+
+    @staticmethod
+    def bytes_per_voxel(*, keep_winner: bool, maps: bool, opinions: int) -> int:
+        """What is held for each voxel of the image."""
+        return 1 + 2 * keep_winner + 4 * maps + 4 * (maps and opinions > 1)
