@@ -21,7 +21,7 @@ def test_mosteller() -> None:
         (170, None, "the patient's weight is not given"),
         (1.7, 70, "the patient's height of 1.7 cm is not between 30 and 250"),
         (170, 70_000, "the patient's weight of 70000 kg is not between 1 and 400"),
-        (math.nan, 70, "the patient's height of nan cm is not between 30 and 250"),
+        (math.nan, 70, "the patient's height is not a number"),
     ],
 )
 def test_reasons(height_cm: float | None, weight_kg: float | None, reason: str) -> None:

@@ -84,8 +84,8 @@ def test_missing_slices_give_no_number(beat: Beat) -> None:
     for name, number in function.measures.items():
         assert number.value is None, name
     assert function.measures["lv_ef_percent"].reason == (
-        "at ED no frame could be chosen: 0 of 12 frames show a whole LV, too few (frame 1: LV is missing in slice 4, 5, "
-        "between slices that have it)"
+        "at ED no frame could be chosen: 0 of 12 frames show a whole LV, too few (frame 1: LV is missing in slice 4, "
+        "5, between slices that have it)"
     )
 
 

@@ -24,6 +24,8 @@ def body_surface_m2(height_cm: float | None, weight_kg: float | None) -> Measure
         ("height", height_cm, "cm", HEIGHTS_CM),
         ("weight", weight_kg, "kg", WEIGHTS_KG),
     ):
+        if np.isnan(value):
+            return Measurement(None, f"the patient's {name} is not a number")
         if not low <= value <= high:
             return Measurement(None, f"the patient's {name} of {value:g} {unit} is not between {low:g} and {high:g}")
     return Measurement(float(np.sqrt(height_cm * weight_kg / 3600)))

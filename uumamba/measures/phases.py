@@ -57,15 +57,15 @@ def find_phases(volumes: Sequence[Measurement]) -> Phases:
 
 
 def _leaps(volumes: Sequence[Measurement]) -> dict[int, str]:
-    """The frames that leap out from both their neighbours among the frames with a volume, and by how much."""
-    known = [(frame, volume.value) for frame, volume in enumerate(volumes) if volume.value is not None]
-    if len(known) < _FEWEST_FRAMES_FOR_LEAPS:
+    """The frames that leap out from both their neighbours, and by how much; not known where one has no volume."""
+    values = np.array([np.nan if volume.value is None else volume.value for volume in volumes], dtype=float)
+    known = values[np.isfinite(values)]
+    if len(values) < _FEWEST_FRAMES_FOR_LEAPS or not len(known):
         return {}
-    values = np.array([value for _, value in known])
     before, after = values - np.roll(values, 1), values - np.roll(values, -1)
     leap = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0)
     return {
-        frame: f"LV differs by {size:.0f} ml from the frames before and after"
-        for (frame, _), size in zip(known, leap.tolist(), strict=True)
-        if size > LEAP * np.median(values)
+        frame: f"LV differs by {size:.0f} ml or more from the frames before and after"
+        for frame, size in enumerate(leap.tolist())
+        if size > LEAP * np.median(known)
     }
