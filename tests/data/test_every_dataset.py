@@ -73,6 +73,15 @@ def test_what_must_be_said_of_it_is_said(indexed: tuple[Dataset, Path]) -> None:
     assert set(dataset.mirrored_axes) <= {0, 1, 2}
 
 
+def test_the_anatomy_is_that_of_its_structures(indexed: tuple[Dataset, Path]) -> None:
+    dataset, _ = indexed
+    anatomy, known = dataset.anatomy, set(dataset.labels.structures)
+    touched = {name for names in anatomy.touches.values() for name in names}
+    assert {*anatomy.pieces, *anatomy.touches, *touched, *anatomy.solid} <= known
+    assert all(count >= 1 for count in anatomy.pieces.values())
+    assert all(names and structure not in names for structure, names in anatomy.touches.items())
+
+
 def test_a_missing_folder_is_named(indexed: tuple[Dataset, Path], tmp_path: Path) -> None:
     dataset, _ = indexed
     for index in (dataset.index, dataset.index_test):

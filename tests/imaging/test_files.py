@@ -1,5 +1,6 @@
 """Label maps in and out, images out, names and folders."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from uumamba.imaging.files import (
     image_stem,
     read_image,
     read_label_map,
+    read_size,
     without_mark,
     write_image,
     write_label_map,
@@ -284,3 +286,27 @@ def test_stems_and_folders(tmp_path: Path) -> None:
 )
 def test_label_maps_by_name(stem: str, case: str) -> None:
     assert without_mark(stem, LABEL_MARKS) == case
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("frames", [1, 4])
+def test_the_size_in_the_header_is_that_of_the_image(suffix: str, frames: int, tmp_path: Path) -> None:
+    image = image_on(Rotation.from_euler("xyz", [5, 20, 60], degrees=True).as_matrix(), (1.5, 1.25, 8), (3, -4, 5))
+    if frames > 1:
+        image = Image(np.repeat(image.data[..., None], frames, axis=3), image.affine)
+    path = tmp_path / f"image{suffix}"
+    write_image(path, image)
+    size, read = read_size(path, max_dimensions=4), read_image(path, max_dimensions=4)
+    assert size.shape == read.data.shape == image.data.shape
+    assert size.voxel_bytes == 4
+    np.testing.assert_array_equal(size.affine, read.affine)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_size_that_cannot_be_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"image{suffix}"
+    with pytest.raises(InputError, match="no such file"):
+        read_size(path)
+    path.write_bytes(b"something else\n" * 40)
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        read_size(path)

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ class Exhausted(nn.Module):
 def test_failures_of_the_computation(
     error: Exception, reason: str, predictor: Predictor, images: Path, tmp_path: Path
 ) -> None:
-    predictor._members = [(description, Exhausted(error)) for description, _ in predictor._members]
+    predictor._members = [replace(member, network=Exhausted(error)) for member in predictor._members]
     with pytest.raises(SomeCasesFailed, match="3 of 3 cases failed"):
         predict_files(predictor, [images], tmp_path / "out")
     assert all(row["reason"].startswith(reason) for row in rows(tmp_path / "out"))

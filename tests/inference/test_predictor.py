@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
@@ -16,6 +17,7 @@ from uumamba.data.preprocess import preprocess_case
 from uumamba.data.restoration import restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
+from uumamba.inference.calibration import Calibration
 from uumamba.inference.predictor import Predictor
 from uumamba.inference.sliding_window import predict_logits
 
@@ -57,41 +59,109 @@ def test_cases_do_not_disturb_each_other(make_bundle: MakeBundle, make_image: Ma
     np.testing.assert_array_equal(predictor.predict([make_image(seed=1)]).labels, first)
 
 
-def test_ensemble_is_the_mean_of_the_logits(make_bundle: MakeBundle) -> None:
-    bundles = [make_bundle(seed=seed) for seed in (1, 2, 3)]
-    data = torch.randn(1, 3, 20, 18)
-    alone = torch.stack([Predictor([bundle]).predict_logits(data) for bundle in bundles])
-    torch.testing.assert_close(Predictor(bundles).predict_logits(data), alone.mean(0), rtol=1e-5, atol=1e-5)
+def scores_of(predictor: Predictor, data: Tensor, *, disagreement: bool = False) -> Tensor:
+    return torch.cat(list(predictor.score_slabs(data, disagreement=disagreement)), dim=1)
 
 
-def test_an_ensemble_of_twins_is_one_of_them(make_bundle: MakeBundle) -> None:
-    bundle, data = make_bundle(), torch.randn(1, 2, 17, 16)
-    alone = Predictor([bundle]).predict_logits(data)
-    torch.testing.assert_close(Predictor([bundle, bundle]).predict_logits(data), alone)
+def test_ensemble_is_the_weighted_mean_of_calibrated_probabilities(make_bundle: MakeBundle) -> None:
+    temperatures = (1.0, 2.0, 0.5)
+    bundles = [
+        make_bundle(seed=seed, calibration=Calibration(temperature=temperature))
+        for seed, temperature in enumerate(temperatures)
+    ]
+    data = torch.randn(1, 11, 20, 18)
+    alone = [
+        torch.softmax(scores_of(Predictor([bundle]), data) / temperature, 0)
+        for bundle, temperature in zip(bundles, temperatures, strict=True)
+    ]
+    ensemble = Predictor(bundles, weights=[1, 2, 1])
+    expected = (alone[0] + 2 * alone[1] + alone[2]) / 4
+    torch.testing.assert_close(scores_of(ensemble, data).exp(), expected)
+    assert ensemble.temperature == 1
+    assert Predictor(bundles[1:2]).temperature == 2
+
+
+def test_an_ensemble_of_twins_is_one_of_them(make_bundle: MakeBundle, make_image: MakeImage) -> None:
+    bundle, image = make_bundle(), make_image()
+    alone, twins = Predictor([bundle]).predict([image], maps=True), Predictor([bundle] * 2).predict([image], maps=True)
+    np.testing.assert_array_equal(twins.labels, alone.labels)
+    np.testing.assert_allclose(twins.entropy, alone.entropy, atol=1e-5)
+    assert alone.disagreement is None
+    np.testing.assert_allclose(twins.disagreement, 0, atol=1e-6)
+
+
+def test_maps_lie_where_the_labels_lie(make_bundle: MakeBundle, make_image: MakeImage) -> None:
+    image = make_image((21, 18, 4))
+    prediction = Predictor([make_bundle(seed=seed) for seed in (1, 2)]).predict([image], maps=True)
+    assert prediction.entropy is not None
+    assert prediction.disagreement is not None
+    assert prediction.entropy.shape == prediction.disagreement.shape == prediction.labels.shape == image.shape
+    assert prediction.entropy.dtype == prediction.disagreement.dtype == np.float32
+    assert 0 < prediction.entropy.max() <= 1
+    assert 0 < prediction.disagreement.max() <= np.log(3)
+    plain = Predictor([make_bundle(seed=1)], mirror=True).predict([image])
+    assert plain.entropy is None
+    assert plain.disagreement is None
+
+
+def test_mirrored_copies_are_opinions_too(make_bundle: MakeBundle, make_image: MakeImage) -> None:
+    predictor = Predictor([make_bundle(mirrored_axes=(0, 1))], mirror=True)
+    assert predictor.opinions == 4
+    prediction = predictor.predict([make_image()], maps=True)
+    assert prediction.disagreement is not None
+    assert prediction.disagreement.max() > 0
+    np.testing.assert_array_equal(prediction.labels, predictor.predict([make_image()]).labels)
+
+
+def test_confidence_is_the_expected_dice_of_the_calibrated_probabilities(
+    make_bundle: MakeBundle, make_image: MakeImage, plan: Plan
+) -> None:
+    image = make_image(spacing_mm=(1.5, 1.5, 8.0))  # the plan's grid: nothing is resampled
+    bundle = make_bundle(calibration=Calibration(temperature=1.7))
+    prediction = Predictor([bundle]).predict([image])
+    prepared = preprocess_case([image], plan)
+    probabilities = torch.softmax(scores_of(Predictor([bundle]), torch.from_numpy(prepared.data)) / 1.7, 0)
+    labels = probabilities.argmax(0)
+    for number, name in enumerate(("cavity", "wall"), start=1):
+        mask, of_class = labels == number, probabilities[number]
+        expected = (2 * of_class[mask].sum() / (mask.sum() + of_class.sum())).item() if mask.any() else None
+        assert prediction.confidence[name] == pytest.approx(expected, rel=1e-5)
+    assert any(value is not None for value in prediction.confidence.values())
 
 
 def test_mirrors_only_where_the_bundle_allows(make_bundle: MakeBundle) -> None:
     data = torch.randn(1, 2, 16, 16)
     bundle, fixed = make_bundle(mirrored_axes=(0,)), make_bundle(mirrored_axes=(2,))
     expected = predict_logits(build_network(bundle), data, patch_size=(16, 16), mirror_axes=(1,))
-    torch.testing.assert_close(Predictor([bundle], mirror=True).predict_logits(data), expected)
-    torch.testing.assert_close(
-        Predictor([fixed], mirror=True).predict_logits(data), Predictor([fixed]).predict_logits(data)
-    )
+    torch.testing.assert_close(scores_of(Predictor([bundle], mirror=True), data), expected)
+    torch.testing.assert_close(scores_of(Predictor([fixed], mirror=True), data), scores_of(Predictor([fixed]), data))
 
 
 def test_members_may_have_other_patches(make_bundle: MakeBundle, plan: Plan) -> None:
     other = make_bundle(seed=1, plan=plan.model_copy(update={"topology": replace(plan.topology, patch_size=(12, 20))}))
-    logits = Predictor([make_bundle(), other]).predict_logits(torch.randn(1, 2, 17, 19))
-    assert logits.shape == (3, 2, 17, 19)
+    data = torch.randn(1, 10, 17, 19)
+    assert scores_of(Predictor([make_bundle(), other]), data).shape == (3, 10, 17, 19)
+    assert scores_of(Predictor([make_bundle(), other]), data, disagreement=True).shape == (4, 10, 17, 19)
+
+
+@pytest.mark.parametrize("weights", [(1.0,), (1.0, 0.0), (1.0, -2.0), (1.0, float("nan"))])
+def test_weights_that_do_not_fit(weights: tuple[float, ...], make_bundle: MakeBundle) -> None:
+    with pytest.raises(InputError, match=r"for 2 model\(s\): give none, or one number above 0 for each"):
+        Predictor([make_bundle(), make_bundle()], weights=weights)
 
 
 def test_hash_follows_what_changes_the_result(make_bundle: MakeBundle) -> None:
     first, second = make_bundle(seed=1), make_bundle(seed=2)
     reference = Predictor([first, second]).sha256
     assert Predictor([second, first], batch_size=3).sha256 == reference
-    others = [Predictor([first]), Predictor([first, second], mirror=True), Predictor([first, second], overlap=0.25)]
-    assert len({reference, *(other.sha256 for other in others)}) == 4
+    both = [first, second]
+    others = [
+        Predictor([first]),
+        Predictor(both, mirror=True),
+        Predictor(both, overlap=0.25),
+        Predictor(both, weights=[1, 2]),
+    ]
+    assert len({reference, *(other.sha256 for other in others)}) == 5
 
 
 def test_no_bundle() -> None:

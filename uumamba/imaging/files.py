@@ -1,6 +1,7 @@
 """The one door for image files: NIfTI, NRRD and MetaImage in; label maps and images out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,17 @@ from numpy.typing import NDArray
 
 from uumamba.core.errors import InputError, IntensityError
 from uumamba.imaging.grid import join_numbers
-from uumamba.imaging.image import Image
-from uumamba.imaging.nifti import LABEL_INTENT, NO_INTENT, header_from, header_like, read_nifti, write_nifti
-from uumamba.imaging.nrrd_mha import read_nrrd_or_mha, write_nrrd_or_mha
+from uumamba.imaging.image import Image, ImageSize
+from uumamba.imaging.nifti import (
+    LABEL_INTENT,
+    NO_INTENT,
+    header_from,
+    header_like,
+    nifti_size,
+    read_nifti,
+    write_nifti,
+)
+from uumamba.imaging.nrrd_mha import nrrd_or_mha_size, read_nrrd_or_mha, write_nrrd_or_mha
 from uumamba.imaging.screen import check_file
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -34,6 +43,15 @@ def read_image(path: Path, *, max_dimensions: int = 3) -> Image:
         data = image.data.astype(np.float32)
     _check_finite(data, path)
     return replace(image, data=data)
+
+
+def read_size(path: Path, *, max_dimensions: int = 3) -> ImageSize:
+    """What the header says of an image's shape, grid and voxels, without reading these.
+
+    Raises `InputError` as `read_image`, as far as the header tells.
+    """
+    with _readable(path) as is_nifti:
+        return nifti_size(path, max_dimensions) if is_nifti else nrrd_or_mha_size(path, max_dimensions)
 
 
 def read_label_map(path: Path) -> Image:
@@ -150,12 +168,17 @@ def _suffix(path: Path) -> str:
 
 def _read(path: Path, max_dimensions: int) -> Image:
     """An image with its voxels as the file has them."""
+    with _readable(path) as is_nifti:
+        return read_nifti(path, max_dimensions) if is_nifti else read_nrrd_or_mha(path, max_dimensions)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[bool]:
+    """Whether the file is NIfTI; what keeps it from being read is an `InputError`."""
     suffix = _suffix(path)
     try:
         check_file(path)
-        if suffix in (".nii.gz", ".nii"):
-            return read_nifti(path, max_dimensions)
-        return read_nrrd_or_mha(path, max_dimensions)
+        yield suffix in (".nii.gz", ".nii")
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path}: cannot be read ({reason}); check the file and its permissions") from None

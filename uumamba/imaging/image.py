@@ -39,3 +39,12 @@ class Image:
         """Distance between neighbouring voxels' centres along x, y and z."""
         x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
         return x, y, z
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSize:
+    """What a file's header says of its image: `shape` (x, y, z[, time]), `affine` as in `Image`, bytes of a voxel."""
+
+    shape: tuple[int, ...]
+    affine: FloatArray
+    voxel_bytes: int

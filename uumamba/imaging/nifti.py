@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from uumamba.core.errors import InputError
 from uumamba.core.files import atomic
 from uumamba.imaging.grid import directions_of, join_numbers, spacing_of
-from uumamba.imaging.image import FloatArray, Image
+from uumamba.imaging.image import FloatArray, Image, ImageSize
 from uumamba.imaging.nifti_grid import resolve_affine
 from uumamba.imaging.screen import check_dimensions, check_length
 from uumamba.imaging.time_axis import TimeAxis, TimeUnit
@@ -56,6 +56,15 @@ def read_nifti(path: Path, max_dimensions: int) -> Image:
         with np.errstate(over="ignore", invalid="ignore"):
             voxels = voxels.astype(np.result_type(dtype, np.float32)) * slope + intercept
     return Image(voxels, affine, repairs, header.binaryblock, _time_axis(header) if len(shape) == 4 else None)
+
+
+def nifti_size(path: Path, max_dimensions: int) -> ImageSize:
+    """What `read_nifti` will give, from the header alone; raises `InputError` for a header that it would refuse."""
+    with _open(path) as file:
+        header = _parse_header(file.read(max(_HEADERS)), path)
+    shape = check_dimensions(_sizes(header, path), max_dimensions, path)
+    affine, _ = resolve_affine(header, path)
+    return ImageSize(shape, affine, _voxel_type(header, path).itemsize)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import SimpleITK
 from uumamba.core.errors import InputError
 from uumamba.core.files import atomic
 from uumamba.imaging.grid import check_spacing, directions_of, spacing_of, straighten
-from uumamba.imaging.image import Image
+from uumamba.imaging.image import FloatArray, Image, ImageSize
 from uumamba.imaging.screen import check_dimensions, check_length
 from uumamba.imaging.time_axis import TimeAxis
 
@@ -53,29 +53,27 @@ class _Promise:
 
 def read_nrrd_or_mha(path: Path, max_dimensions: int) -> Image:
     """Read a .nrrd or .mha file, voxels in the file's type; raises `InputError` for what is malformed or not scalar."""
-    with path.open("rb") as file:
-        promise = _screen_nrrd(file, path) if path.name.lower().endswith(".nrrd") else _screen_mha(file, path)
-        shape = check_dimensions(promise.shape, max_dimensions, path)
-        _check_bytes(file, promise, path)
-    try:
-        with _quiet():
-            image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(f"{path}: SimpleITK cannot read it ({_reason(error)}); export the image again") from None
+    promise, shape = _screened(path, max_dimensions)
+    with _refused(path):
+        image = SimpleITK.ReadImage(str(path))
     if image.GetSize() != promise.shape or image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(f"{path}: its header contradicts itself about its sizes; export the image again")
     data = SimpleITK.GetArrayFromImage(image).T.reshape(shape, order="F")
-    spacing_mm = np.array(image.GetSpacing()[:3])
-    check_spacing(spacing_mm, path, "header")
-    dimensions = image.GetDimension()
-    affine = np.eye(4)
-    affine[:3, :3] = _LPS_TO_RAS @ np.reshape(image.GetDirection(), (dimensions, dimensions))[:3, :3] * spacing_mm
-    affine[:3, 3] = _LPS_TO_RAS @ image.GetOrigin()[:3]
-    affine, repairs = straighten(affine, path)
+    affine, repairs = _affine_of(image, path)
     if not promise.oriented:
         repairs += ("the header has no orientation: axes were taken as left, posterior, superior; sides are unsure",)
     time = TimeAxis(image.GetSpacing()[3], image.GetOrigin()[3]) if len(shape) == 4 else None
     return Image(data, affine, repairs, time=time)
+
+
+def nrrd_or_mha_size(path: Path, max_dimensions: int) -> ImageSize:
+    """What `read_nrrd_or_mha` will give, from the header alone; raises `InputError` for what it would refuse there."""
+    promise, shape = _screened(path, max_dimensions)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    with _refused(path):
+        reader.ReadImageInformation()
+    return ImageSize(shape, _affine_of(reader, path)[0], promise.voxel_bytes)
 
 
 def write_nrrd_or_mha(path: Path, image: Image) -> None:
@@ -91,6 +89,38 @@ def write_nrrd_or_mha(path: Path, image: Image) -> None:
     itk_image.SetMetaData("Comment", "uumamba - research use only")
     with atomic(path) as temporary, _quiet():
         SimpleITK.WriteImage(itk_image, str(temporary), useCompression=True)
+
+
+def _screened(path: Path, max_dimensions: int) -> tuple[_Promise, tuple[int, ...]]:
+    """What the header promises, and the sizes without superfluous axes; as many bytes are there as it promises."""
+    with path.open("rb") as file:
+        promise = _screen_nrrd(file, path) if path.name.lower().endswith(".nrrd") else _screen_mha(file, path)
+        shape = check_dimensions(promise.shape, max_dimensions, path)
+        _check_bytes(file, promise, path)
+    return promise, shape
+
+
+def _affine_of(
+    image: SimpleITK.Image | SimpleITK.ImageFileReader, path: Path
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """The affine in RAS of what SimpleITK has read, and what was repaired in it."""
+    spacing_mm = np.array(image.GetSpacing()[:3])
+    check_spacing(spacing_mm, path, "header")
+    dimensions = image.GetDimension()
+    affine = np.eye(4)
+    affine[:3, :3] = _LPS_TO_RAS @ np.reshape(image.GetDirection(), (dimensions, dimensions))[:3, :3] * spacing_mm
+    affine[:3, 3] = _LPS_TO_RAS @ image.GetOrigin()[:3]
+    return straighten(affine, path)
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """What SimpleITK refuses is an `InputError`; its warnings stay off the screen."""
+    try:
+        with _quiet():
+            yield
+    except RuntimeError as error:
+        raise InputError(f"{path}: SimpleITK cannot read it ({_reason(error)}); export the image again") from None
 
 
 @contextmanager

@@ -20,10 +20,12 @@ from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import atomic, hash_file
 from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings, first_problem
+from uumamba.data.fingerprint import Fingerprint
 from uumamba.data.plan import Plan
 from uumamba.inference.calibration import Calibration
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
+from uumamba.inference.postprocessing import Postprocessing
 from uumamba.models.networks import NetworkSettings
 from uumamba.scan import ScanBackend
 
@@ -75,7 +77,7 @@ class BundleDescription(Settings):
 
     `mirrored_axes` are the image axes (0 = x, 1 = y, 2 = z; canonical or stored, as the plan says) along which
     inference may mirror. `licence` and `citation` are those of the training data. Only imported weights have an
-    `origin`.
+    `origin`. The `fingerprint` says what the training cases looked like; None if nobody measured it.
     """
 
     plan: Plan
@@ -88,6 +90,8 @@ class BundleDescription(Settings):
     licence: str = "unknown"
     citation: str = ""
     limitations: tuple[str, ...] = ()
+    postprocessing: Postprocessing = Postprocessing()
+    fingerprint: Fingerprint | None = None
 
     @property
     def labels(self) -> LabelSet:
@@ -101,11 +105,14 @@ class BundleDescription(Settings):
             plan=self.plan,
             network=self.network.model_dump(mode="json"),
             training=self.training.model_dump(mode="json"),
-            calibration=self.calibration.model_dump(mode="json"),
             origin=None if self.origin is None else self.origin.model_dump(mode="json"),
             versions=self.versions,
-            licence=self.licence,
-            citation=self.citation,
+            terms={"Licence of the data": self.licence, "Cite": self.citation or "unknown"},
+            use={
+                "Probabilities": [self.calibration.sentence],
+                "Post-processing": self.postprocessing.sentences(),
+                "Made for images like these": () if self.fingerprint is None else self.fingerprint.in_words,
+            },
             limitations=self.limitations,
         )
 

@@ -22,3 +22,13 @@ class Calibration(Settings):
     ece_cross_fitted: NonNegativeFloat | None = None
     nll_before: NonNegativeFloat | None = None
     nll_after: NonNegativeFloat | None = None
+
+    @property
+    def sentence(self) -> str:
+        """How far the probabilities may be believed."""
+        if not self.cases:
+            return "Not calibrated: how far they may be believed is not known."
+        return (
+            f"Temperature {self.temperature:.3f}, fitted on {len(self.cases)} cases that were held out; expected "
+            f"calibration error {self.region} {self.ece_before:.4f} before, {self.ece_after:.4f} after."
+        )

@@ -23,16 +23,16 @@ def write_model_card(
     plan: Plan,
     network: Mapping[str, Any],
     training: Mapping[str, Any],
-    calibration: Mapping[str, Any],
     origin: Mapping[str, Any] | None,
     versions: Mapping[str, str],
-    licence: str,
-    citation: str,
+    terms: Mapping[str, str],
+    use: Mapping[str, Sequence[str]],
     limitations: Sequence[str],
 ) -> str:
     """A model card in Markdown: intended use, input and output, training data, scores, limitations, versions.
 
-    `network`, `training`, `calibration` and `origin` are JSON values: the network's settings and the bundle's records.
+    `network`, `training` and `origin` are JSON values: the network's settings, the training record, the origin. `terms`
+    are those of the training data, `use` sections (title -> lines) on what inference does with the network's output.
     """
     structures = ", ".join(f"{number} {name}" for name, number in plan.labels.structures.items())
     spacing = " x ".join(f"{value:g}" for value in plan.spacing_mm)
@@ -50,11 +50,11 @@ def write_model_card(
         ),
         ("Network", [f"{key}: {value}" for key, value in leaves(network).items()]),
         ("Training data", [f"{plan.dataset}, {len(training['cases']) or 'unknown number of'} cases.",
-                           f"Licence of the data: {licence}", f"Cite: {citation or 'unknown'}"]),
+                           *(f"{key}: {value}" for key, value in terms.items())]),
         ("Training", [f"{key}: {training[key]}" for key in ("seed", "epochs", "fold") if training[key] is not None]),
         ("Imported from", _lines(origin or {})),
         ("Scores", [f"{name}: {_score(value)}" for name, value in training["scores"].items()] or ["Not evaluated."]),
-        ("Probabilities", [_calibration(calibration)]),
+        *use.items(),
         ("Limitations", [*_LIMITATIONS, *limitations]),
         ("Versions", [f"{name} {version}" for name, version in versions.items()]),
     ]  # fmt: skip
@@ -65,16 +65,6 @@ def write_model_card(
 def _lines(origin: Mapping[str, Any]) -> list[str]:
     contradictions = origin.get("contradictions", ())
     return [*(f"{key}: {value}" for key, value in origin.items() if key != "contradictions"), *contradictions]
-
-
-def _calibration(calibration: Mapping[str, Any]) -> str:
-    if not calibration["cases"]:
-        return "Not calibrated: how far they may be believed is not known."
-    before, after = calibration["ece_before"], calibration["ece_after"]
-    return (
-        f"Temperature {calibration['temperature']:.3f}, fitted on {len(calibration['cases'])} cases that were held out; "
-        f"expected calibration error {calibration['region']} {before:.4f} before, {after:.4f} after."
-    )
 
 
 def _score(value: float | None) -> str:

@@ -62,6 +62,17 @@ class PredictionVolume:
         if self.disagreement is not None:
             self._disagreement[here] = np.maximum(slab[self._classes], 0)  # rounding may take it below
 
+    def sums_in_mask_of(self, labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """`sums_in_mask` after the labels were changed to these; a voxel with a new structure adds nothing."""
+        if self.winner is None:
+            return self.sums_in_mask
+        sums = self.sums_in_mask.copy()
+        for before, after, winner in zip(self.labels, labels, self.winner, strict=True):  # a slice at a time
+            changed = before != after
+            gone = np.bincount(before[changed], weights=winner[changed].astype(float), minlength=self._classes)
+            sums -= gone
+        return np.maximum(sums, 0)
+
     @staticmethod
     def bytes_per_voxel(*, keep_winner: bool, maps: bool, opinions: int) -> int:
         """What is held for each voxel of the image."""

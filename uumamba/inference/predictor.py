@@ -18,7 +18,9 @@ from uumamba.data.restoration import restored_slabs
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, BundleDescription, build_network
 from uumamba.inference.ensemble import combine, mirrored_opinion
+from uumamba.inference.input_check import features_of, flags_of
 from uumamba.inference.mirroring import mirrored_mean
+from uumamba.inference.postprocessing import Postprocessing
 from uumamba.inference.prediction import Prediction
 from uumamba.inference.prediction_volume import PredictionVolume
 from uumamba.inference.sliding_window import predict_slabs
@@ -61,6 +63,7 @@ class Predictor:
         device: torch.device | str = "cpu",
         overlap: float = 0.5,
         mirror: bool = False,
+        postprocess: bool = True,
         batch_size: int | None = None,
     ) -> None:
         _require_agreement(bundles)
@@ -69,6 +72,7 @@ class Predictor:
         self.description = bundles[0].description
         self.plan, self.labels = self.description.plan, self.description.labels
         self.overlap, self.mirror, self.batch_size = overlap, mirror, batch_size
+        self.postprocessing = self.description.postprocessing if postprocess else Postprocessing()
         self._members = [
             _Member(bundle.description, build_network(bundle).to(self.device), share)
             for bundle, share in zip(bundles, shares, strict=True)
@@ -83,6 +87,7 @@ class Predictor:
                 "bundles": self._hashes,
                 "overlap": self.overlap,
                 "mirror": self.mirror,
+                "postprocessing": self.postprocessing.model_dump(mode="json"),
             }
         )
 
@@ -99,13 +104,19 @@ class Predictor:
         """
         require_images(images, self.plan)
         prepared = preprocess_case(images, self.plan)
+        features = features_of(images, prepared, self.plan) if self.description.fingerprint else None
         volume = self._volume_of(prepared, maps=maps)
-        return Prediction(
-            labels=volume.labels,
-            confidence=self._confidence(volume),
-            entropy=volume.entropy,
-            disagreement=volume.disagreement,
+        labels = self.postprocessing.apply(volume.labels, images[0].spacing_mm, self.labels)
+        confidence = self._confidence(volume, labels)
+        flags = flags_of(
+            self.description.fingerprint,
+            features,
+            labels=labels,
+            geometry=prepared.geometry,
+            plan=self.plan,
+            confidence=confidence,
         )
+        return Prediction(labels, confidence, flags, volume.entropy, volume.disagreement)
 
     def score_slabs(self, data: Tensor, *, disagreement: bool = False) -> Iterator[Tensor]:
         """Scores of preprocessed `data`, float32 `(classes, n, *2 network axes)`, slab by slab on `device`.
@@ -130,16 +141,25 @@ class Predictor:
 
     def _volume_of(self, prepared: PreprocessedCase, *, maps: bool) -> PredictionVolume:
         geometry, (_, *shape) = prepared.geometry, prepared.data.shape
-        volume = PredictionVolume(geometry, self.plan, temperature=self.temperature, maps=maps, opinions=self.opinions)
+        volume = PredictionVolume(
+            geometry,
+            self.plan,
+            temperature=self.temperature,
+            keep_winner=bool(self.postprocessing.steps),
+            maps=maps,
+            opinions=self.opinions,
+        )
         slabs = self.score_slabs(torch.from_numpy(prepared.data), disagreement=maps and self.opinions > 1)
         for slab in restored_slabs(map(_finite, slabs), (shape[0], shape[1], shape[2]), geometry, self.plan):
             volume.add(slab)
         return volume
 
-    def _confidence(self, volume: PredictionVolume) -> dict[str, float | None]:
-        voxels = np.bincount(volume.labels.ravel(), minlength=self.labels.classes)
+    def _confidence(self, volume: PredictionVolume, labels: NDArray[np.uint8]) -> dict[str, float | None]:
+        """Expected Dice of each structure in the label map as it is after post-processing."""
+        sums = volume.sums_in_mask_of(labels)
+        voxels = np.bincount(labels.ravel(order="K"), minlength=self.labels.classes)
         return {
-            name: expected_dice(volume.sums_in_mask[number], int(voxels[number]), volume.probability_sums[number])
+            name: expected_dice(sums[number], int(voxels[number]), volume.probability_sums[number])
             for name, number in self.labels.structures.items()
         }
 

@@ -13,6 +13,7 @@ from uumamba.core.log import log
 from uumamba.core.machine import peak_memory_gb
 from uumamba.core.statistics import mean_of_known
 from uumamba.core.versions import installed_versions
+from uumamba.data.fingerprint import fingerprint_of_store
 from uumamba.inference.bundle import BundleDescription, TrainingRecord, write_bundle
 from uumamba.inference.calibration import Calibration
 from uumamba.inference.voxel_sample import sample_size
@@ -27,15 +28,18 @@ def finish(job: Job, training: Training, record: dict[str, Any]) -> None:
     """Validate whole volumes, write the bundle, and close the run record."""
     epoch = _take_best_weights(job, training)
     started = time.perf_counter()
+    description = _describe(job, training, record, epoch=epoch)
     with training.averaged():
         # Before the validation, which may take long: whoever stops it has the model all the same.
-        _write_bundle(job, training, record, epoch=epoch, scores={})
+        _write_bundle(job, training, description)
         scores: dict[str, float | None] = {}
         calibration = Calibration()
         if job.cases.validation:
             validated = _validate_volumes(job, training)
             scores, calibration = _mean_dice(job, validated), _calibrate(job, validated)
-            _write_bundle(job, training, record, epoch=epoch, scores=scores, calibration=calibration)
+            trained = description.training.model_copy(update={"scores": scores})
+            description = description.model_copy(update={"training": trained, "calibration": calibration})
+            _write_bundle(job, training, description)
     seconds = math.fsum(row["seconds"] or 0.0 for row in training.history) + time.perf_counter() - started
     finished = {
         "seconds": round(seconds, 1),
@@ -108,18 +112,10 @@ def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, floa
     return text.getvalue()
 
 
-def _write_bundle(
-    job: Job,
-    training: Training,
-    record: dict[str, Any],
-    *,
-    epoch: int,
-    scores: dict[str, float | None],
-    calibration: Calibration | None = None,
-) -> None:
-    if not job.processes.is_first:
-        return
-    description = BundleDescription(
+def _describe(job: Job, training: Training, record: dict[str, Any], *, epoch: int) -> BundleDescription:
+    """What the bundle says before anything was validated; its fingerprint is the first process's matter."""
+    is_first = job.processes.is_first
+    return BundleDescription(
         plan=job.plan,
         network=job.config.network,
         mirrored_axes=job.dataset.mirrored_axes,
@@ -130,12 +126,15 @@ def _write_bundle(
             fold=job.fold,
             cases=job.cases.training,
             data_hash=record["data_hash"],
-            scores=scores,
             configuration=record["configuration"],
         ),
-        calibration=calibration or Calibration(),
         versions=installed_versions(),
         licence=job.dataset.licence,
         citation=job.dataset.citation,
+        fingerprint=fingerprint_of_store(job.store, job.cases.training, job.plan) if is_first else None,
     )
-    write_bundle(job.directory.bundle, state=training.network.state_dict(), description=description)
+
+
+def _write_bundle(job: Job, training: Training, description: BundleDescription) -> None:
+    if job.processes.is_first:
+        write_bundle(job.directory.bundle, state=training.network.state_dict(), description=description)

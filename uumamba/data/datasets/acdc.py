@@ -9,6 +9,7 @@ from pathlib import Path
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
 from uumamba.data.case import Case
+from uumamba.data.datasets.anatomy import Anatomy
 from uumamba.data.datasets.dataset import Dataset
 
 GROUPS = ("DCM", "HCM", "MINF", "NOR", "RV")
@@ -135,6 +136,12 @@ ACDC = Dataset(
     channels=("MRI",),
     mirrored_axes=(0, 1, 2),
     surface_tolerance_mm=2.0,
+    anatomy=Anatomy(
+        pieces={"RV": 1, "MYO": 1, "LV": 1},
+        pieces_together=1,
+        touches={"RV": ("MYO",), "LV": ("MYO",)},
+        solid=("RV", "LV"),
+    ),
     index=index_training,
     index_test=index_test,
     index_all=index_all,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from uumamba.core.labels import LabelSet
 from uumamba.data.case import Case
+from uumamba.data.datasets.anatomy import Anatomy
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Dataset:
     `surface_tolerance_mm` is the tolerance of the normalised surface Dice. `index(root)` lists the training
     cases with their references, `index_test(root)` those of the official test split (empty if it is not there),
     `index_all(root)` both, whichever are there (empty if the folder is laid out differently). All raise `InputError`
-    naming what is missing.
+    naming what is missing. `anatomy` is what post-processing may be tried with.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Dataset:
     channels: tuple[str, ...]
     mirrored_axes: tuple[int, ...]
     surface_tolerance_mm: float
+    anatomy: Anatomy
     index: Callable[[Path], tuple[Case, ...]]
     index_test: Callable[[Path], tuple[Case, ...]]
     index_all: Callable[[Path], tuple[Case, ...]]

@@ -1,0 +1,27 @@
+"""What holds of the structures of a data set in (nearly) every patient, as plain facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from uumamba.core.labels import LabelSet
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Facts that post-processing may be tried with; each is used only if it helps on validation cases.
+
+    `pieces`: structure -> of how many connected pieces it consists. `pieces_together`: of how many all structures
+    together consist; None if that varies. `touches`: structure -> the structures of which each of its pieces touches
+    at least one. `solid`: the structures without holes.
+    """
+
+    pieces: Mapping[str, int] = field(default_factory=dict)
+    pieces_together: int | None = None
+    touches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    solid: tuple[str, ...] = ()
+
+
+def unknown_anatomy(labels: LabelSet) -> Anatomy:
+    """What is worth a try for structures of which nothing is known: in one piece, alone and together, without holes."""
+    names = tuple(labels.structures)
+    return Anatomy(pieces=dict.fromkeys(names, 1), pieces_together=1, solid=names)
