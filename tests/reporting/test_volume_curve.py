@@ -33,7 +33,7 @@ def test_every_structure_and_both_phases(beat: Beat, pixels: Pixels) -> None:
     assert curves["LV"].get_color() == structure_colour(3)
     np.testing.assert_allclose(curves["LV"].get_ydata(), [volume.value for volume in function.volumes_ml["LV"]])
     np.testing.assert_array_equal(curves["LV"].get_xdata(), np.arange(1, 13))
-    assert [text.get_text() for text in axes.texts] == [" ED, frame 3", " ES, frame 9"]
+    assert [text.get_text() for text in axes.texts] == [" ED, frame 3 ", " ES, frame 9 "]
     assert axes.get_title().startswith("case 7\nLV EDV ")
     assert f"LV EF {function.measures['lv_ef_percent'].value:.1f} %" in axes.get_title()
     assert "RV EF" in axes.get_title()
@@ -66,6 +66,8 @@ def test_without_a_number_the_picture_says_why(beat: Beat, pixels: Pixels) -> No
     figure = volume_curve_figure(measure(beat, labels), title="case 7")
     (axes,) = figure.axes
     assert not axes.texts
+    assert axes.get_xlim()[0] < 1
+    assert axes.get_xlim()[1] > 12
     assert "no LV EF: at ED no frame could be chosen: 0 of 12 frames show a whole LV" in axes.get_title()
     assert pixels(figure).std() > 0.005
 

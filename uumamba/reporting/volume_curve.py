@@ -33,6 +33,8 @@ def volume_curve_figure(function: HeartFunction, *, title: str = "", frame_ms: f
         axes.plot(times, _values(volumes), marker="o", markersize=4, color=structure_colour(number), label=name)
     _cross_out(axes, function, times)
     _mark_phases(axes, function, times)
+    margin = 0.04 * (times[-1] - times[0]) or 0.5
+    axes.set_xlim(times[0] - margin, times[-1] + margin)
     axes.set_ylim(0, _top(function))
     axes.set_ylabel("volume, ml")
     axes.set_xlabel("time, ms" if frame_ms else "frame")
@@ -69,7 +71,8 @@ def _mark_phases(axes: Axes, function: HeartFunction, times: np.ndarray) -> None
             continue
         axes.axvline(times[frame], color="0.4", linestyle="--", linewidth=1)
         place = axes.get_xaxis_transform()
-        axes.text(times[frame], 0.985, f" {name}, frame {frame + 1}", transform=place, fontsize=9, va="top")
+        side = "left" if frame < 0.75 * len(times) else "right"
+        axes.text(times[frame], 0.985, f" {name}, frame {frame + 1} ", transform=place, fontsize=9, va="top", ha=side)
 
 
 def _headline(function: HeartFunction) -> list[str]:
