@@ -149,6 +149,19 @@ def test_nothing_to_measure_writes_nothing(tmp_path: Path, beat: Beat) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_case_that_is_predicted_anew_leaves_nothing_of_before(tmp_path: Path, beat: Beat) -> None:
+    hearts = HeartFunctions(tmp_path, LABELS)
+    add(hearts, case_of("one"), beat.labels)
+    write_table(tmp_path, "one")
+    assert hearts.finish() == tmp_path / "function.csv"
+    add(hearts, case_of("one"), beat.labels[..., 0])
+    assert hearts.finish() is None
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["cases.csv"]
+    (tmp_path / "function.csv").write_text("x,f(x)\n")
+    assert hearts.finish() is None
+    assert (tmp_path / "function.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("details", "message"),
     [

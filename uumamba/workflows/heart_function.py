@@ -45,9 +45,12 @@ class HeartFunctions:
     def add(self, case: CaseInput, image: Image, prediction: Prediction) -> None:
         """Measure a case, if it is a series or one phase of a patient.
 
-        Writes `function/<case>.json` and `.png` for a series, `function/phases/<case>.json` for a phase. A phase other
-        than ED and ES, or of a patient who is not given or cannot name a file, is warned about and not measured.
+        Writes `function/<case>.json` and `.png` for a series, `function/phases/<case>.json` for a phase; what was there
+        of the case before is removed. A phase other than ED and ES, or of a patient who is not given or cannot name a
+        file, is warned about and not measured.
         """
+        for path in (*self._series_files(case.case), self._phase_file(case.case)):
+            path.unlink(missing_ok=True)
         if "LV" not in self._labels.structures:
             return
         if prediction.labels.ndim == 4:
@@ -65,27 +68,34 @@ class HeartFunctions:
         """Put the phases together (`function/<patient>_ED_ES.json`) and write the table `function.csv` of all hearts.
 
         Taken is what belongs to cases that have not failed in the tables of the output folder. Gives the table's path;
-        None, and no table, if there is no heart.
+        None, and no table (also not an earlier batch's), if there is no heart.
         """
         rows = [row for table in find_tables(self._output) for row in read_cases(table).values()]
         cases = sorted({row.case for row in rows if row.status != "failed"})
-        series = [path for case in cases if (path := self._folder / f"{case}.json").is_file()]
-        phases = [path for case in cases if (path := self._folder / "phases" / f"{case}.json").is_file()]
+        series = [path for case in cases if (path := self._series_files(case)[0]).is_file()]
+        phases = [path for case in cases if (path := self._phase_file(case)).is_file()]
         hearts = [read_json(path) for path in series] + self._pair([read_json(path) for path in phases])
-        if not hearts:
-            return None
         path = self._output / TABLE_NAME
+        if not hearts:
+            if _is_table(path):
+                path.unlink()
+            return None
         write_csv(path, _COLUMNS, (_row(heart) for heart in sorted(hearts, key=lambda heart: str(heart["case"]))))
         log.info("function of %d hearts in %s", len(hearts), path)
         return path
 
+    def _series_files(self, case: str) -> tuple[Path, Path]:
+        return self._folder / f"{case}.json", self._folder / f"{case}.png"
+
+    def _phase_file(self, case: str) -> Path:
+        return self._folder / "phases" / f"{case}.json"
+
     def _add_series(self, case: CaseInput, image: Image, prediction: Prediction) -> None:
         function = measure_series(prediction.labels, image.spacing_mm, self._labels, **_body(case.details))
         frame_ms = _frame_ms(image)
-        content = _content(case.case, "series", function) | {"frame_ms": frame_ms}
-        write_json(self._folder / f"{case.case}.json", content)
-        figure = volume_curve_figure(function, title=case.case, frame_ms=frame_ms)
-        save_figure(figure, self._folder / f"{case.case}.png")
+        data, picture = self._series_files(case.case)
+        write_json(data, _content(case.case, "series", function) | {"frame_ms": frame_ms})
+        save_figure(volume_curve_figure(function, title=case.case, frame_ms=frame_ms), picture)
 
     def _add_phase(self, case: CaseInput, image: Image, prediction: Prediction) -> None:
         volumes = whole_volumes(prediction.labels, image.spacing_mm, self._labels)
@@ -97,7 +107,7 @@ class HeartFunctions:
             **{key: _text(case, key) for key in _BODY},
             "volumes_ml": {name: _cell(volume) for name, volume in volumes.items()},
         }
-        write_json(self._folder / "phases" / f"{case.case}.json", content)
+        write_json(self._phase_file(case.case), content)
 
     def _pair(self, phases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The function of every patient of whom at least one phase is there, written and given back."""
@@ -161,6 +171,14 @@ def _row(heart: Mapping[str, Any]) -> list[Cell]:
         ", ".join(heart["frames_left_out"]),
         "; ".join(reasons),
     ]
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is there and is a table of hearts."""
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().strip() == ",".join(_COLUMNS)
 
 
 def _frame_ms(image: Image) -> float | None:
