@@ -11,6 +11,8 @@ SCHEMA = "uumamba-evaluation"
 SCHEMA_VERSION = 1
 DOCUMENT = "evaluation.json"
 SCORES = "scores.csv"
+PAGE = "report.html"
+"""What `uumamba report` makes of an evaluation."""
 OLD_SUMMARY = "summary.json"
 """Of evaluations before there was `evaluation.json`."""
 
@@ -32,8 +34,10 @@ def require_room(folder: Path) -> None:
 
 
 def begin(folder: Path) -> None:
-    """Take the document of an earlier evaluation away: while another is written, the folder is no finished one."""
-    (folder / DOCUMENT).unlink(missing_ok=True)
+    """Take an earlier evaluation's document and page away: until another is written, the folder is not finished."""
+    if (folder / DOCUMENT).is_file():
+        (folder / PAGE).unlink(missing_ok=True)
+        (folder / DOCUMENT).unlink()
 
 
 def remove_stale(folder: Path, written: Iterable[Path]) -> tuple[Path, ...]:
