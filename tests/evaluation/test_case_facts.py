@@ -88,8 +88,8 @@ def test_patients_without_knowing_whose_cases_these_are(tmp_path: Path) -> None:
 
 
 def test_no_such_table(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere.csv: no such file; --groups is a CSV table"):
+    with pytest.raises(InputError, match=r"nowhere.csv: no such file; --groups is a CSV table"):
         add_table(facts_of(CASES, ["p1_ed"]), tmp_path / "nowhere.csv")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="bytes.csv: cannot be read as a CSV table"):
+    with pytest.raises(InputError, match=r"bytes.csv: cannot be read as a CSV table"):
         add_table(facts_of(CASES, ["p1_ed"]), tmp_path / "bytes.csv")

@@ -45,11 +45,11 @@ def test_says_what_is_wrong(text: str, message: str) -> None:
 
 def test_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("name,vendor\nx,GE\n")
-    with pytest.raises(InputError, match="a.csv: has no column `case`, only name, vendor; name one so"):
+    with pytest.raises(InputError, match=r"a.csv: has no column `case`, only name, vendor; name one so"):
         read_case_names(str(tmp_path / "a.csv"))
     (tmp_path / "b.txt").write_text("# nothing\n")
-    with pytest.raises(InputError, match="b.txt: names no case"):
+    with pytest.raises(InputError, match=r"b.txt: names no case"):
         read_case_names(str(tmp_path / "b.txt"))
     (tmp_path / "c.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="c.txt: cannot be read as text"):
+    with pytest.raises(InputError, match=r"c.txt: cannot be read as text"):
         read_case_names(str(tmp_path / "c.txt"))

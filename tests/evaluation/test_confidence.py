@@ -54,7 +54,7 @@ def test_a_confidence_is_a_number_from_0_to_1(tmp_path: Path, text: str) -> None
 
 def test_a_table_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "cases.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="cases.csv: cannot be read as a CSV table"):
+    with pytest.raises(InputError, match=r"cases.csv: cannot be read as a CSV table"):
         read_confidences(tmp_path, pairs(tmp_path, "a"), ["LV"])
 
 

@@ -28,7 +28,7 @@ def test_room_where_an_evaluation_is_or_was_being_written(tmp_path: Path) -> Non
 
 def test_what_is_not_of_an_evaluation_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "scores.csv").write_text("player,points\n")
-    with pytest.raises(InputError, match="holds a scores.csv that is not of an evaluation; give another --output"):
+    with pytest.raises(InputError, match=r"holds a scores.csv that is not of an evaluation; give another --output"):
         require_room(tmp_path)
     (tmp_path / "scores.csv").unlink()
     (tmp_path / "dice.png").touch()
@@ -62,7 +62,7 @@ def test_the_document_and_its_page_go_first(tmp_path: Path) -> None:
 def test_the_schema() -> None:
     path = Path("evaluation.json")
     require_schema({"schema": "uumamba-evaluation", "schema_version": 1}, path)
-    with pytest.raises(InputError, match="not an evaluation of this program .no schema uumamba-evaluation.; evaluate"):
+    with pytest.raises(InputError, match=r"not an evaluation of this program .no schema uumamba-evaluation.; evaluate"):
         require_schema([], path)
     with pytest.raises(
         InputError, match="has schema version 2, this program reads 1; evaluate again, or use the version"

@@ -116,5 +116,5 @@ def test_the_patients_of_an_evaluation_are_in_its_document(tmp_path: Path) -> No
     write_json(path / "evaluation.json", {**document, "cases": cases})
     assert read_result(path).patients == {"p1_a": "p1"}
     write_json(path / "evaluation.json", {**document, "schema_version": 7, "cases": cases})
-    with pytest.raises(InputError, match="evaluation.json: has schema version 7, this program reads 1"):
+    with pytest.raises(InputError, match=r"evaluation.json: has schema version 7, this program reads 1"):
         read_result(path)
