@@ -56,7 +56,7 @@ COMMANDS = {
     ),
     "evaluate": Command(
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
-        ("--dataset", "--labels", "--fold", "--work", "--verbose"),
+        ("--dataset", "--labels", "--groups", "--cases", "--fold", "--work", "--verbose"),
     ),
     "calibrate": Command(
         {"--model": "no such run", "--dataset": "acdc"}, ("--work", "--fold", "--output", "--device", "--verbose")
@@ -84,8 +84,8 @@ WRONG = {
     "preprocess": ((*COMMANDS["preprocess"].line,), f"{WRONG_FOLDER}: no such folder"),
     "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
-    "evaluate": ((*COMMANDS["evaluate"].line,), "either --dataset or --labels"),
     "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
+    "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),
     "export": ((*COMMANDS["export"].line,), "no such run: no such file or folder"),
