@@ -21,6 +21,7 @@ from uumamba.cli import (
     infer,
     landscape,
     preprocess,
+    report,
     train,
 )
 from uumamba.core.errors import UumambaError
@@ -37,6 +38,7 @@ app.command()(train.train)
 app.command()(infer.infer)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
+app.command()(report.report)
 app.command("import")(import_.import_)
 app.command()(export.export)
 app.command()(landscape.landscape)

@@ -46,6 +46,7 @@ def tidy(axes: Axes) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG, atomically."""
+    """Write the figure as PNG, atomically; the file's `Title` is the figure's, so that it can be told without eyes."""
+    title = figure.get_suptitle()
     with atomic(path) as temporary:
-        figure.savefig(temporary, format="png")
+        figure.savefig(temporary, format="png", metadata={"Title": title} if title else None)

@@ -24,6 +24,7 @@ from uumamba.metrics.surface_dice import DEFAULT_TOLERANCE_MM
 from uumamba.reporting.agreement import agreement_figure, dice_figure
 from uumamba.reporting.overlay import overlay_figure
 from uumamba.reporting.style import save_figure
+from uumamba.workflows.report import report
 
 
 def evaluate(
@@ -51,6 +52,7 @@ def evaluate(
     show(evaluation)
     pictures = _draw(evaluation, labels, output) + _draw_cases(evaluation, cases, labels, output)
     log.info("%d tables and %d pictures in %s", len(tables), len(pictures), output)
+    report(output)
     if evaluation.failures:
         name, reason = next(iter(evaluation.failures.items()))
         failed, total = len(evaluation.failures), len(evaluation.pairs)

@@ -1,0 +1,46 @@
+"""uumamba report: one self-contained page of what another command wrote."""
+
+from pathlib import Path
+
+from uumamba.core.errors import InputError
+from uumamba.core.files import write_text
+from uumamba.core.log import log
+from uumamba.core.versions import installed_versions
+from uumamba.reporting.html.evaluation_page import SCORES, evaluation_page
+from uumamba.reporting.html.inference_page import CASES, inference_page
+from uumamba.reporting.html.page import Page
+from uumamba.reporting.html.render import render_page
+from uumamba.reporting.html.run_page import HISTORY, run_page
+from uumamba.workflows.case_overlays import overlays_of_predictions
+
+REPORT_NAME = "report.html"
+_EXPECTED = (
+    f"give a folder that `uumamba evaluate` ({SCORES}), `uumamba infer` ({CASES}) or `uumamba train` ({HISTORY}) wrote"
+)
+
+
+def report(folder: Path, output: Path | None = None) -> Path:
+    """Write the page of an evaluation, of predictions or of a run, `report.html` in the folder unless `output` is given.
+
+    Gives the page's path. Equal folders give equal pages. Raises `InputError` if the folder is none of these, or if a
+    table in it is broken.
+    """
+    page = _page_of(folder)
+    path = folder / REPORT_NAME if output is None else output
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give a file's name as --output, such as {path / REPORT_NAME}")
+    write_text(path, render_page(page, version=installed_versions()["uumamba"]))
+    log.info("report: %s, %.1f MB, opens in any browser", path, path.stat().st_size / 1e6)
+    return path
+
+
+def _page_of(folder: Path) -> Page:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; {_EXPECTED}")
+    if (folder / SCORES).is_file():
+        return evaluation_page(folder)
+    if (folder / CASES).is_file():
+        return inference_page(folder, overlays=overlays_of_predictions(folder))
+    if (folder / HISTORY).is_file():
+        return run_page(folder, model_card=None)
+    raise InputError(f"{folder}: nothing to report here; {_EXPECTED}")
