@@ -11,7 +11,9 @@ from uumamba.core.log import show_log
 
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder that evaluate, infer or train wrote.")],
-    output: Annotated[Path | None, typer.Option(help="The page's file; report.html in the folder if not given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The page's file; report.html in the folder if not given.")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """One self-contained HTML page of an evaluation, of predictions or of a training."""

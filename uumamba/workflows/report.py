@@ -6,8 +6,10 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import write_text
 from uumamba.core.log import log
 from uumamba.core.versions import installed_versions
-from uumamba.reporting.html.evaluation_page import SCORES, evaluation_page
-from uumamba.reporting.html.inference_page import CASES, inference_page
+from uumamba.evaluation.output_folder import SCORES
+from uumamba.inference.bundle import BUNDLE_NAME, read_description
+from uumamba.reporting.html.evaluation_page import evaluation_page
+from uumamba.reporting.html.inference_page import CASES, inference_page, tables_of_cases
 from uumamba.reporting.html.page import Page
 from uumamba.reporting.html.render import render_page
 from uumamba.reporting.html.run_page import HISTORY, run_page
@@ -20,9 +22,9 @@ _EXPECTED = (
 
 
 def report(folder: Path, output: Path | None = None) -> Path:
-    """Write the page of an evaluation, of predictions or of a run, `report.html` in the folder unless `output` is given.
+    """Write the page of an evaluation, of predictions or of a run to `output`, else to `report.html` in the folder.
 
-    Gives the page's path. Equal folders give equal pages. Raises `InputError` if the folder is none of these, or if a
+    Gives the page's path; equal folders give equal pages. Raises `InputError` if the folder is none of these, or if a
     table in it is broken.
     """
     page = _page_of(folder)
@@ -39,8 +41,9 @@ def _page_of(folder: Path) -> Page:
         raise InputError(f"{folder}: no such folder; {_EXPECTED}")
     if (folder / SCORES).is_file():
         return evaluation_page(folder)
-    if (folder / CASES).is_file():
+    if tables_of_cases(folder):
         return inference_page(folder, overlays=overlays_of_predictions(folder))
     if (folder / HISTORY).is_file():
-        return run_page(folder, model_card=None)
+        bundle = folder / BUNDLE_NAME
+        return run_page(folder, model_card=read_description(bundle).model_card if bundle.is_file() else None)
     raise InputError(f"{folder}: nothing to report here; {_EXPECTED}")

@@ -10,11 +10,23 @@ NONE = "–"
 _TITLES = {
     "prediction_ml": "predicted, ml",
     "reference_ml": "reference, ml",
-    "difference_ml": "difference, ml",
+    "difference_ml": "volume difference, ml",
+    "volume_error_ml": "volume error, ml",
     "image_diagonal_mm": "diagonal, mm",
+    "nsd_tolerance_mm": "NSD tolerance, mm",
 }
 _UNITS = {"mm": "mm", "ml": "ml", "g": "g", "percent": "%", "seconds": "s", "gb": "GB"}
-_FORMS = {"mm": ".1f", "ml": ".1f", "g": ".1f", "percent": ".1f", "seconds": ".1f", "gb": ".1f"}
+_FORMS = {
+    "prediction": ".1f",
+    "reference": ".1f",
+    "difference": ".1f",
+    "mm": ".1f",
+    "ml": ".1f",
+    "g": ".1f",
+    "percent": ".1f",
+    "seconds": ".1f",
+    "gb": ".1f",
+}
 
 
 def title_of(column: str) -> str:
@@ -47,7 +59,7 @@ def number_cell(value: float | None, form: str, *, detail: str = "", mark: Mark 
     """A number, or a dash; `detail` then says why there is none."""
     if value is None:
         return Cell(NONE, None, detail, "none")
-    return Cell(f"{value:{form}}" if value % 1 or form != "d" else f"{value:.0f}", value, detail, mark)
+    return Cell(f"{value:{form}}", value, detail, mark)
 
 
 def text_cell(text: str, *, mark: Mark = "") -> Cell:

@@ -16,28 +16,29 @@ from uumamba.reporting.html.table_file import TableFile, read_table
 CASES = "cases.csv"
 REVIEW = "review.csv"
 _RECORD = "run.json"
-_HASHES = ("input_sha256", "model_sha256", "settings_sha256")
+_HASH = "_sha256"
 _MARKS = {"failed": "bad", "flagged": "warn", "ok": ""}
 
 
 def inference_page(folder: Path, *, overlays: Sequence[Block] = ()) -> Page:
-    """All that lies in the folder; only `cases.csv` must be there. `overlays` are pictures of cases to look at first.
+    """All that lies in the folder; only a table of cases must be there, or those of the jobs of an array.
 
-    Raises `InputError` if a table cannot be read.
+    `overlays` are pictures of cases to look at first. Raises `InputError` if a table cannot be read.
     """
-    cases = read_table(folder / CASES, required=("case", "status"))
-    if not cases.rows:
-        raise InputError(f"{folder / CASES}: holds no case; predict again")
-    record: Mapping[str, Any] = read_json(folder / _RECORD) if (folder / _RECORD).is_file() else {}
+    cases = read_cases(folder)
+    records = [folder / _RECORD, *sorted(folder.glob("run_*_of_*.json"))]
+    record: Mapping[str, Any] = next((read_json(path) for path in records if path.is_file()), {})
     troubled = TableFile(cases.columns, tuple(row for row in cases.rows if row["status"] in ("failed", "flagged")))
-    skip = [name for name in cases.columns if name in _HASHES or name == "output"]
+    skip = [name for name in cases.columns if name.endswith(_HASH) or name == "output"]
     title = "Cases that failed, or that the program doubts, and why."
     sections = (
         Section("Failed and flagged cases", "failed", _some_cases(troubled, title, [*skip, "repairs"])),
         Section("Order of review", "review", _review(folder / REVIEW)),
         Section("Look at these first", "overlays", tuple(overlays)),
         other_pictures(folder, known=()),
-        Section("Every case", "cases", _some_cases(cases, "Every case; failed and flagged ones are highlighted.", skip)),
+        Section(
+            "Every case", "cases", _some_cases(cases, "Every case; failed and flagged ones are highlighted.", skip)
+        ),
         record_section(record, title="Record", anchor="record", skip=("notice", "cases")),
     )
     return Page(
@@ -49,13 +50,28 @@ def inference_page(folder: Path, *, overlays: Sequence[Block] = ()) -> Page:
     )
 
 
+def tables_of_cases(folder: Path) -> tuple[Path, ...]:
+    """`cases.csv`, and `cases_<i>_of_<n>.csv` of the jobs of an array; none if nothing was predicted there."""
+    return tuple(path for path in (folder / CASES, *sorted(folder.glob("cases_*_of_*.csv"))) if path.is_file())
+
+
+def read_cases(folder: Path) -> TableFile:
+    """The rows of all these tables; `InputError` if there is no row, or if one is broken."""
+    tables = [read_table(path, required=("case", "status")) for path in tables_of_cases(folder)]
+    columns = tuple(dict.fromkeys(name for table in tables for name in table.columns))
+    rows = tuple(dict.fromkeys(columns, "") | row for table in tables for row in table.rows)
+    if not rows:
+        raise InputError(f"{folder / CASES}: holds no case; predict again")
+    return TableFile(columns, rows)
+
+
 def cases_to_look_at(folder: Path, count: int) -> tuple[dict[str, str], ...]:
     """The rows of `cases.csv` of at most `count` cases with a label map: by `review.csv`, else the flagged ones first.
 
     Each has at least `case`, `input` and `output`; a table without these columns gives none.
     """
-    table = read_table(folder / CASES, required=("case", "status"))
-    rows = {row["case"]: row for row in table.rows if row["status"] != "failed" and row.get("input") and row.get("output")}
+    predicted = (row for row in read_cases(folder).rows if row["status"] != "failed")
+    rows = {row["case"]: row for row in predicted if row.get("input") and row.get("output")}
     path = folder / REVIEW
     if path.is_file():
         order = [row["case"] for row in read_table(path, required=("case",)).rows]

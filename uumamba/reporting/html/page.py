@@ -12,7 +12,7 @@ Mark = Literal["", "good", "warn", "bad", "none"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. `sort` orders a column of numbers, None comes last; `detail` is a smaller second line."""
+    """One cell. `sort` orders a column of numbers, None comes last; `detail` is smaller text below it."""
 
     text: str
     sort: float | None = None
@@ -45,6 +45,14 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     sortable: bool = False
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A smaller heading within a section."""
+
+    kind: ClassVar = "heading"
+    text: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class Picture:
     height: int
 
 
-Block = Table | Note | Lines | Facts | Plots | Picture
+Block = Table | Heading | Note | Lines | Facts | Plots | Picture
 
 
 @dataclass(frozen=True)

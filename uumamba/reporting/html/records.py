@@ -4,20 +4,26 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from uumamba.core.settings import leaves
+from uumamba.reporting.html.cells import title_of
 from uumamba.reporting.html.page import Cell, Column, Facts, Row, Section, Table
 
-_FIRST = ("time", "finished", "predictions", "references", "dataset", "device_name", "precision", "scan_backend", "seed")
+_FIRST = (
+    *("time", "predictions", "references", "dataset", "label_file", "groups", "nsd_tolerance_mm"),
+    *("device_name", "precision", "scan_backend", "seed"),
+)
 _LONGEST_LIST = 12
 _IN_SHORT = ("uumamba", "torch", "nnunetv2", "monai")
 
 
 def facts_of(record: Mapping[str, Any], more: Iterable[tuple[str, str]] = ()) -> Facts:
     """The few facts for a page's head: `more`, then when, from what, with what; what is not known is left out."""
-    known = [(key.replace("_", " "), value_text(record[key])) for key in _FIRST if record.get(key) is not None]
-    versions = record.get("versions")
+    known = [(title_of(key), value_text(record[key])) for key in _FIRST if record.get(key) is not None]
+    program, versions = record.get("program"), record.get("versions")
+    if isinstance(program, Mapping):
+        known.append(("program", " ".join(str(value) for value in program.values())))
     if isinstance(versions, Mapping):
         known.append(("versions", ", ".join(f"{name} {versions[name]}" for name in _IN_SHORT if name in versions)))
-    return Facts(tuple([*more, *known]))
+    return Facts((*more, *known))
 
 
 def record_section(record: Mapping[str, Any], *, title: str, anchor: str, skip: Collection[str] = ()) -> Section:

@@ -6,12 +6,13 @@ from typing import Any
 
 from uumamba.core.files import read_json
 from uumamba.core.statistics import mean_of_known
+from uumamba.reporting.html.card import card_blocks
 from uumamba.reporting.html.case_table import case_table
 from uumamba.reporting.html.cells import number_of
-from uumamba.reporting.html.folder_pictures import picture_blocks
-from uumamba.reporting.html.page import Block, Note, Page, Plot, Plots, Section, Tile
+from uumamba.reporting.html.folder_pictures import other_pictures, picture_blocks
+from uumamba.reporting.html.page import Block, Page, Plot, Plots, Section, Tile
 from uumamba.reporting.html.records import facts_of, record_section
-from uumamba.reporting.html.strip_plot import Point, Strip, strip_plot
+from uumamba.reporting.html.strip_plot import Point, Strip, share_limits, strip_plot
 from uumamba.reporting.html.table_file import TableFile, read_table
 
 HISTORY = "history.csv"
@@ -34,7 +35,8 @@ def run_page(folder: Path, *, model_card: str | None = None) -> Page:
         Section("Scores of the held-out cases", "scores", _plots(scores) if scores else ()),
         Section("Training curves", "curves", picture_blocks(pictures, {"curves": "Curves over epochs"})),
         Section("A validation case at the end", "overlay", picture_blocks(last_overlay)),
-        Section("Model card", "card", (Note(model_card),) if model_card else ()),
+        other_pictures(folder, known=("curves.png",)),
+        Section("Model card", "card", card_blocks(model_card) if model_card else ()),
         Section("Every held-out case", "cases", _every_case(scores) if scores else ()),
         Section("Every epoch", "epochs", (case_table(history, caption="A row of numbers an epoch."),)),
         record_section(record, title="Record", anchor="record"),
@@ -68,7 +70,7 @@ def _by_structure(scores: TableFile) -> dict[str, list[tuple[str, float]]]:
 
 def _plots(scores: TableFile) -> tuple[Block, ...]:
     strips = [Strip(name, [Point(*value) for value in values]) for name, values in _by_structure(scores).items()]
-    svg = strip_plot(strips, title="Dice", form=".3f", limits=(0.0, 1.0))
+    svg = strip_plot(strips, title="Dice", form=".3f", limits=share_limits(strips))
     return (Plots((Plot("Dice of whole cases at the plan's spacing", svg),)),) if strips else ()
 
 

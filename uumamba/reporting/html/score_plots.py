@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from uumamba.metrics import METRICS
 from uumamba.reporting.html.cells import form_of, number_of, title_of
 from uumamba.reporting.html.page import Plot, Plots
-from uumamba.reporting.html.strip_plot import Point, Strip, strip_plot
+from uumamba.reporting.html.strip_plot import Point, Strip, share_limits, strip_plot
 
-_PLOTTED = ("dice", "hd95_mm", "nsd", "difference_ml")
+_PLOTTED = ("dice", "hd95_mm", "nsd", "difference_ml", "volume_error_ml")
 _STAND_OUT = ("missed", "false positive")
 
 
@@ -19,8 +19,8 @@ def score_plots(rows: Sequence[Mapping[str, str]]) -> Plots:
         if not any(strip.points for strip in strips):
             continue
         title = title_of(metric)
-        bounded = metric in METRICS and METRICS[metric].best == 1.0
-        svg = strip_plot(strips, title=title, form=form_of(metric), limits=(0.0, 1.0) if bounded else None)
+        limits = share_limits(strips) if metric in METRICS and METRICS[metric].best == 1.0 else None
+        svg = strip_plot(strips, title=title, form=form_of(metric), limits=limits)
         plots.append(Plot(title, svg))
     return Plots(tuple(plots))
 

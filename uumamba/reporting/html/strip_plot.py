@@ -1,5 +1,6 @@
 """One score of every case, structure by structure: points that tell their case, over a box plot."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,6 +53,12 @@ def strip_plot(strips: Sequence[Strip], *, title: str, form: str, limits: tuple[
     return picture(
         *drawn, width=_WIDTH, height=bottom + _FOOT, description=f"{title} of every case. {'; '.join(summaries)}"
     )
+
+
+def share_limits(strips: Sequence[Strip]) -> tuple[float, float]:
+    """From the tenth below the lowest value to 1, for scores in [0, 1]."""
+    lowest = min((point.value for strip in strips for point in strip.points), default=0.0)
+    return max(0.0, math.floor(lowest * 10) / 10), 1.0
 
 
 def _grid(axis: Axis, bottom: float) -> Markup:

@@ -59,13 +59,16 @@ class Axis:
         values = MaxNLocator(nbins=_TICKS, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
         reach = _SAME * (self.high - self.low)
         return [
-            (self.place(value), f"{value + 0.0:.6g}") for value in values if self.low - reach <= value <= self.high + reach
+            (self.place(value), f"{value + 0.0:.6g}")
+            for value in values
+            if self.low - reach <= value <= self.high + reach
         ]
 
 
 def axis_around(values: Iterable[float], start: float, end: float, *, margin: float = 0.04) -> Axis:
-    """The axis that holds all values and a margin on both sides, a share of their range."""
+    """The axis that holds all values and a margin on both sides, a share of their range; one of 1 if they are equal."""
     known = list(values)
     low, high = min(known, default=0.0), max(known, default=1.0)
-    space = margin * (high - low) or 0.05 * abs(high) or 1.0
+    extent = max(abs(low), abs(high))
+    space = margin * (high - low) if high - low > _SAME * max(extent, 1.0) else max(0.05 * extent, 1.0)
     return Axis(low - space, high + space, start, end)

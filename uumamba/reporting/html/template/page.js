@@ -57,7 +57,7 @@ for (const frame of document.querySelectorAll(".sortable")) {
   };
   search.addEventListener("input", filter);
   only.addEventListener("change", filter);
-  if (rows.length > 5) frame.before(controls);
+  if (rows.length > 12) frame.before(controls);
 }
 const pictures = document.querySelectorAll(".picture img");
 if (pictures.length) {
