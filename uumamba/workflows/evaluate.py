@@ -1,6 +1,7 @@
 """uumamba evaluate: label maps against references, as tables, pictures and one document."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 
 from uumamba.core.console import make_console
@@ -32,7 +33,7 @@ def evaluate(
     only: Collection[str] | None = None,
     groups: Path | None = None,
 ) -> Evaluation:
-    """Score predictions, print the tables, and write tables, pictures, `evaluation.json` and `report.html` into `output`.
+    """Score predictions, print tables, and write them, pictures, `evaluation.json` and `report.html` into `output`.
 
     The structures come from the data set, from `label_file`, or the predictions' from the one and the references' from
     the other; `only` limits the evaluation to these cases; `groups` is a table of what else is known of them. Files of
@@ -55,7 +56,8 @@ def evaluate(
     written = list(write_tables(evaluation, output))
     show(evaluation)
     pictures = draw_evaluation(evaluation, output)
-    origin = Origin(predictions, references, dataset_name, label_file, groups)
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    origin = Origin(predictions, references, dataset_name, label_file, groups, time)
     written += [*(picture.path for picture in pictures), write_document(evaluation, output, origin, pictures)]
     if stale := remove_stale(output, written):
         log.info("removed %s of an earlier evaluation", ", ".join(path.name for path in stale))

@@ -54,11 +54,11 @@ def evaluation_page(folder: Path) -> Page:
         sections=(
             Section("Summary", "summary", _summary(document) if found else (Note(_NOT_FINISHED, "warn"),)),
             Section("Failed cases", "failed", _failures(scores.rows)),
-            Section("Groups of cases", "groups", group_tables(document.groups)),
             Section("Function of the heart", "function", _function(document, clinical)),
             Section("Distribution over cases", "distribution", (score_plots(scores.rows),)),
             Section("Worst, middle and best case", "overlays", _overlays(folder, overlays)),
             Section("Expected and true Dice", "confidence", _confidence(document)),
+            Section("Groups of cases", "groups", group_tables(document.groups)),
             other_pictures(folder, known=known),
             Section("Every patient", "patients", _every_patient(clinical)),
             Section("Every case", "cases", (_every_case(scores),)),
