@@ -37,7 +37,7 @@ def test_cases_are_counted_by_status_and_listed_with_their_reasons(predicted: Pa
     assert first_cells(page, "Every case") == ["good", FLAGGED, "broken", "empty"]
     marks = {row.attributes.get("class", "") for row in page.all("tr") if "the spacing is unusual" in row.text}
     assert marks == {"warn"}
-    assert "model model.safetensors" in page.texts("dl")[0]
+    assert "modelmodel.safetensors" in page.texts("dl")[0]
     assert "uumamba 0.1.0, torch 2.13.0" in page.texts("dl")[0]
     assert "sha256" not in " ".join(page.texts("thead"))
 

@@ -23,8 +23,8 @@ def test_scores_curves_and_the_last_overlay_are_there(trained: Path) -> None:
     page = page_of(trained, CARD)
     assert page.texts("h1") == ["Training plain/fold_0"]
     assert page.texts("h2") == [
-        "Scores of the held-out cases", "Training curves", "A validation case at the end", "More pictures", "Model card",
-        "Every held-out case", "Every epoch", "Record",
+        "Scores of the held-out cases", "Training curves", "A validation case at the end", "More pictures",
+        "Model card", "Every held-out case", "Every epoch", "Record",
     ]  # fmt: skip
     assert [image.attributes["alt"] for image in page.all("img")] == ["Curves over epochs", "Epoch 0002", "Reliability"]
     assert page.texts("ul")[0] == "2 epochs 0.500 Dice RV 0.800 Dice LV"
