@@ -44,7 +44,7 @@ COMMANDS = {
     ),
     "evaluate": Command(
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
-        ("--dataset", "--labels", "--fold", "--work", "--verbose"),
+        ("--dataset", "--labels", "--groups", "--cases", "--fold", "--work", "--verbose"),
     ),
     "compare": Command({"--output": "out"}, ("--verbose",), ("no such run", "no such run")),
     "report": Command({}, ("--output", "--verbose"), (WRONG_FOLDER,)),
@@ -70,7 +70,7 @@ WRONG = {
     "preprocess": ((*COMMANDS["preprocess"].line,), f"{WRONG_FOLDER}: no such folder"),
     "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
-    "evaluate": ((*COMMANDS["evaluate"].line,), "either --dataset or --labels"),
+    "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
     "report": ((*COMMANDS["report"].line,), f"{WRONG_FOLDER}: no such folder; give a folder that `uumamba evaluate`"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),

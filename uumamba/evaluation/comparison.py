@@ -151,8 +151,8 @@ def _without_patients(common: set[str], patients: Mapping[str, str]) -> list[str
         return []
     return [
         f"the patient of {count_text(len(unknown), 'case')} is not known ({_some(unknown)}), so each counts as a "
-        "patient of its own and the interval may be too narrow; compare runs in their work folder, or evaluate with --dataset "
-        "against the data set's own folder"
+        "patient of its own and the interval may be too narrow; compare runs in their work folder, or evaluate "
+        "against the data set's own folder with --dataset, or with --groups"
     ]
 
 

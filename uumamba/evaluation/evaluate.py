@@ -65,11 +65,9 @@ def evaluate_folders(
     """
     pairing = pair_predictions(predictions, references, only=only)
     names = [pair.name for pair in pairing.pairs]
-    facts = facts_of(cases, names)
-    if groups is not None:
-        facts = add_table(facts, groups)
+    facts = facts_of(cases, names) if groups is None else add_table(facts_of(cases, names), groups)
     patients = {each.name: each.patient for each in facts if each.patient is not None}
-    phases = phase_pairs(Case(one.name, one.patient, (), None, dict(one.details)) for one in facts if one.patient)
+    phases = phase_pairs(Case(each.name, each.patient, (), None, dict(each.details)) for each in facts if each.patient)
     columns, without_groups = group_columns(facts, names)
     confidences, reason = read_confidences(predictions, pairing.pairs, labels.structures)
     scores = evaluate_cases(pairing.pairs, labels, nsd_tolerance_mm=nsd_tolerance_mm)

@@ -11,14 +11,15 @@ SCHEMA = "uumamba-evaluation"
 SCHEMA_VERSION = 1
 DOCUMENT = "evaluation.json"
 SCORES = "scores.csv"
-REPORT = "report.html"
+PAGE = "report.html"
+"""What `uumamba report` makes of an evaluation."""
 OLD_SUMMARY = "summary.json"
 """Of evaluations before there was `evaluation.json`."""
 
 _OWN = (
     DOCUMENT, SCORES, "groups.csv", "clinical.csv", "dice.png", "correlation.png", "bland_altman.png", "confidence.png",
     "overlay_worst.png", "overlay_second_worst.png", "overlay_middle.png", "overlay_best.png",
-    OLD_SUMMARY, "clinical.json", "agreement.png", REPORT,
+    OLD_SUMMARY, "clinical.json", "agreement.png",
 )  # fmt: skip
 _SCORES_BEGIN = "case,structure,outcome,"
 
@@ -33,8 +34,10 @@ def require_room(folder: Path) -> None:
 
 
 def begin(folder: Path) -> None:
-    """Take the document of an earlier evaluation away: while another is written, the folder is no finished one."""
-    (folder / DOCUMENT).unlink(missing_ok=True)
+    """Take an earlier evaluation's document and page away: until another is written, the folder is not finished."""
+    if (folder / DOCUMENT).is_file():
+        (folder / PAGE).unlink(missing_ok=True)
+        (folder / DOCUMENT).unlink()
 
 
 def remove_stale(folder: Path, written: Iterable[Path]) -> tuple[Path, ...]:

@@ -1,7 +1,7 @@
 """Every number of a score that is summarised over cases: the metrics, and the volume errors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from uumamba.evaluation.scoring import StructureScore
@@ -26,11 +26,7 @@ class Quantity:
 def _metric(name: str) -> Quantity:
     metric = METRICS[name]
     form = ".2f" if name.endswith("_mm") else ".3f"
-    return Quantity(metric.title, form, metric.best, partial(_metric_of, name=name), partial(_miss_of, name=name))
-
-
-def _metric_of(score: StructureScore, *, name: str) -> float | None:
-    return score.metrics[name]
+    return Quantity(metric.title, form, metric.best, lambda score: score.metrics[name], partial(_miss_of, name=name))
 
 
 def _miss_of(score: StructureScore, *, name: str) -> float | None:
@@ -39,33 +35,39 @@ def _miss_of(score: StructureScore, *, name: str) -> float | None:
     return METRICS[name].of_total_miss(score.image_diagonal_mm)
 
 
-def _lost_ml(score: StructureScore) -> float | None:
-    return -score.reference_ml if score.reference_ml else None
+def _absolute(error: Quantity) -> Quantity:
+    return replace(
+        error,
+        title=f"absolute {error.title}",
+        value=lambda score: _without_sign(error.value(score)),
+        of_failure=lambda score: _without_sign(error.of_failure(score)),
+    )
 
 
-def _lost_percent(score: StructureScore) -> float | None:
-    return -100.0 if score.reference_ml else None
+def _without_sign(value: float | None) -> float | None:
+    return None if value is None else abs(value)
 
 
-def _volume_error(unit: str, error: str, lost: Callable[[StructureScore], float | None], absolute: bool) -> Quantity:
-    title = f"{'absolute ' if absolute else ''}volume error, {unit}"
-
-    def value(score: StructureScore) -> float | None:
-        found: float | None = getattr(score, error)
-        return abs(found) if absolute and found is not None else found
-
-    def of_failure(score: StructureScore) -> float | None:
-        found = lost(score)
-        return abs(found) if absolute and found is not None else found
-
-    return Quantity(title, ".1f", 0.0, value, of_failure)
-
+_ERROR_ML = Quantity(
+    "volume error, ml",
+    ".1f",
+    0.0,
+    lambda score: score.volume_error_ml,
+    lambda score: -score.reference_ml if score.reference_ml else None,
+)
+_ERROR_PERCENT = Quantity(
+    "volume error, %",
+    ".1f",
+    0.0,
+    lambda score: score.volume_error_percent,
+    lambda score: -100.0 if score.reference_ml else None,
+)
 
 QUANTITIES: dict[str, Quantity] = {
     **{name: _metric(name) for name in METRICS},
-    "volume_error_ml": _volume_error("ml", "volume_error_ml", _lost_ml, absolute=False),
-    "volume_error_percent": _volume_error("%", "volume_error_percent", _lost_percent, absolute=False),
-    "absolute_volume_error_ml": _volume_error("ml", "volume_error_ml", _lost_ml, absolute=True),
-    "absolute_volume_error_percent": _volume_error("%", "volume_error_percent", _lost_percent, absolute=True),
+    "volume_error_ml": _ERROR_ML,
+    "volume_error_percent": _ERROR_PERCENT,
+    "absolute_volume_error_ml": _absolute(_ERROR_ML),
+    "absolute_volume_error_percent": _absolute(_ERROR_PERCENT),
 }
 """By name, in the order of the tables; the sign of a volume error is that of prediction - reference."""

@@ -114,30 +114,18 @@ def score_label_maps(
     scores = []
     for name in labels.structures:
         predicted, true = predicted_boxes[name], true_boxes[name]
+        numbers = (labels.predictions[name], labels.references[name])
         outcome, reason = _outcome(name, predicted is not None, true is not None, optional=name in labels.optional)
         if predicted and true:
             box = _union(predicted, true)
-            masks = (
-                mask_of(prediction[box], labels.predictions[name]),
-                mask_of(reference[box], labels.references[name]),
-            )
+            masks = (mask_of(prediction[box], numbers[0]), mask_of(reference[box], numbers[1]))
             tolerance_mm = nsd_tolerance_mm[name] if isinstance(nsd_tolerance_mm, Mapping) else nsd_tolerance_mm
             metrics = _compare(*masks, spacing_mm, tolerance_mm, flat_axis=_flat_axis(reference.shape))
         else:
             metrics = _without_overlap(outcome, diagonal_mm)
-        true_ml = _volume_in(reference, true, labels.references[name], spacing_mm)
-        scores.append(
-            StructureScore(
-                case,
-                name,
-                outcome,
-                metrics,
-                prediction_ml=_volume_in(prediction, predicted, labels.predictions[name], spacing_mm),
-                reference_ml=None if outcome == "not labelled" else true_ml,
-                image_diagonal_mm=diagonal_mm,
-                reason=reason,
-            )
-        )
+        predicted_ml = _volume_in(prediction, predicted, numbers[0], spacing_mm)
+        true_ml = None if outcome == "not labelled" else _volume_in(reference, true, numbers[1], spacing_mm)
+        scores.append(StructureScore(case, name, outcome, metrics, predicted_ml, true_ml, diagonal_mm, reason))
     return tuple(scores)
 
 

@@ -172,14 +172,15 @@ def _outcomes(each: StructureSummary) -> str:
 
 
 def _unmeasured(evaluation: Evaluation) -> list[str]:
-    lines = []
-    for each in evaluation.agreements:
-        if each.unmeasured and not each.agreement.n:
-            patient, reason = next(iter(each.unmeasured.items()))
-            lines.append(f"no {MEASURES[each.measure].title}: {patient}: {reason}")
-        elif each.unmeasured:
-            lines.append(f"{MEASURES[each.measure].title} without {_some(list(each.unmeasured))}")
-    return lines
+    nobody = [
+        MEASURES[each.measure].title for each in evaluation.agreements if each.unmeasured and not each.agreement.n
+    ]
+    lines = [f"in no patient on both sides: {'; '.join(nobody)}; clinical.csv has the reasons"] if nobody else []
+    return lines + [
+        f"{MEASURES[each.measure].title} without {_some(list(each.unmeasured))}"
+        for each in evaluation.agreements
+        if each.unmeasured and each.agreement.n
+    ]
 
 
 def _about_groups(evaluation: Evaluation) -> list[str]:
