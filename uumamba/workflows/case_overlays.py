@@ -49,11 +49,16 @@ def _names_of(record: Path) -> Sequence[str]:
 
 def _block(row: Mapping[str, str], names: Sequence[str]) -> Block:
     case = row["case"]
-    image, prediction = Path(row["input"].split(_JOINT)[0]), Path(row["output"])
     try:
-        return _picture(case, image, prediction, names)
+        return _picture(case, _first_image(row["input"]), Path(row["output"]), names)
     except (InputError, OSError) as error:
         return Note(f"{case}: no picture: {error}", "warn")
+
+
+def _first_image(joined: str) -> Path:
+    """The first of a case's images, whose names may hold what joins them."""
+    whole = Path(joined)
+    return whole if whole.is_file() else Path(joined.split(_JOINT)[0])
 
 
 def _picture(case: str, image_path: Path, prediction_path: Path, names: Sequence[str]) -> Picture:
