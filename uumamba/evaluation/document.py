@@ -12,8 +12,8 @@ from typing import Any
 from uumamba.core.files import write_json
 from uumamba.core.statistics import mean_of_known
 from uumamba.core.versions import installed_versions
-from uumamba.evaluation.confidence import FAILED_BELOW
 from uumamba.evaluation.evaluate import Evaluation
+from uumamba.evaluation.expected_dice import FAILED_BELOW
 from uumamba.evaluation.output_folder import DOCUMENT, SCHEMA, SCHEMA_VERSION
 from uumamba.evaluation.pairing import CasePair
 from uumamba.evaluation.quantities import QUANTITIES

@@ -8,7 +8,7 @@ from uumamba.core.progress import track
 from uumamba.data.case import Case
 from uumamba.evaluation.case_facts import add_table, facts_of
 from uumamba.evaluation.clinical import ClinicalAgreement, ClinicalRow, clinical_agreement, clinical_table, phase_pairs
-from uumamba.evaluation.confidence import Confidences, ConfidenceSummary, read_confidences, summarise_confidence
+from uumamba.evaluation.expected_dice import Confidences, ConfidenceSummary, read_confidences, summarise_confidence
 from uumamba.evaluation.groups import Columns, GroupSummary, group_columns, summarise_groups
 from uumamba.evaluation.label_match import LabelMatch
 from uumamba.evaluation.pairing import CasePair, pair_predictions

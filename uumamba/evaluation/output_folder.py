@@ -11,7 +11,7 @@ SCHEMA = "uumamba-evaluation"
 SCHEMA_VERSION = 1
 DOCUMENT = "evaluation.json"
 SCORES = "scores.csv"
-PAGE = "report.html"
+REPORT = "report.html"
 """What `uumamba report` makes of an evaluation."""
 OLD_SUMMARY = "summary.json"
 """Of evaluations before there was `evaluation.json`."""
@@ -19,7 +19,7 @@ OLD_SUMMARY = "summary.json"
 _OWN = (
     DOCUMENT, SCORES, "groups.csv", "clinical.csv", "dice.png", "correlation.png", "bland_altman.png", "confidence.png",
     "overlay_worst.png", "overlay_second_worst.png", "overlay_middle.png", "overlay_best.png",
-    OLD_SUMMARY, "clinical.json", "agreement.png",
+    REPORT, OLD_SUMMARY, "clinical.json", "agreement.png",
 )  # fmt: skip
 _SCORES_BEGIN = "case,structure,outcome,"
 
@@ -36,7 +36,7 @@ def require_room(folder: Path) -> None:
 def begin(folder: Path) -> None:
     """Take an earlier evaluation's document and page away: until another is written, the folder is not finished."""
     if (folder / DOCUMENT).is_file():
-        (folder / PAGE).unlink(missing_ok=True)
+        (folder / REPORT).unlink(missing_ok=True)
         (folder / DOCUMENT).unlink()
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from rich import box
 from rich.table import Table
 
-from uumamba.evaluation.confidence import FAILED_BELOW
 from uumamba.evaluation.evaluate import Evaluation
+from uumamba.evaluation.expected_dice import FAILED_BELOW
 from uumamba.evaluation.number_text import count_text, number_text, range_text, spread_text
 from uumamba.evaluation.output_folder import DOCUMENT
 from uumamba.evaluation.quantities import QUANTITIES

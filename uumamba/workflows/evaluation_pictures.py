@@ -6,9 +6,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from uumamba.core.statistics import mean_of_known
-from uumamba.evaluation.confidence import FAILED_BELOW
 from uumamba.evaluation.document import Picture
 from uumamba.evaluation.evaluate import Evaluation
+from uumamba.evaluation.expected_dice import FAILED_BELOW
 from uumamba.evaluation.pairing import CasePair
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.orientation import reorient, to_canonical

@@ -6,7 +6,7 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import write_text
 from uumamba.core.log import log
 from uumamba.core.versions import installed_versions
-from uumamba.evaluation.output_folder import PAGE, SCORES
+from uumamba.evaluation.output_folder import REPORT, SCORES
 from uumamba.inference.bundle import BUNDLE_NAME, read_description
 from uumamba.reporting.html.evaluation_page import evaluation_page
 from uumamba.reporting.html.inference_page import CASES, inference_page, tables_of_cases
@@ -27,9 +27,9 @@ def report(folder: Path, output: Path | None = None) -> Path:
     table in it is broken.
     """
     page = _page_of(folder)
-    path = folder / PAGE if output is None else output
+    path = folder / REPORT if output is None else output
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give a file's name as --output, such as {path / PAGE}")
+        raise InputError(f"{path}: is a folder; give a file's name as --output, such as {path / REPORT}")
     write_text(path, render_page(page, version=installed_versions()["uumamba"]))
     log.info("report: %s, %.1f MB, opens in any browser", path, path.stat().st_size / 1e6)
     return path

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from uumamba.core.errors import InputError
-from uumamba.evaluation.confidence import POOLED, read_confidences, summarise_confidence
+from uumamba.evaluation.expected_dice import POOLED, read_confidences, summarise_confidence
 from uumamba.evaluation.pairing import CasePair
 from uumamba.evaluation.scoring import StructureScore
 from uumamba.metrics import METRICS
