@@ -62,6 +62,7 @@ COMMANDS = {
         {"--model": "no such run", "--dataset": "acdc"}, ("--work", "--fold", "--output", "--device", "--verbose")
     ),
     "compare": Command({"--output": "out"}, ("--verbose",), ("no such run", "no such run")),
+    "report": Command({}, ("--output", "--verbose"), (WRONG_FOLDER,)),
     "import": Command({"--output": "out"}, ("--fold", "--checkpoint", "--verbose"), (WRONG_FOLDER,)),
     "export": Command({"--to": "nnunet", "--output": "out"}, ("--verbose",), ("no such run",)),
     "fusion": Command(
@@ -87,6 +88,7 @@ WRONG = {
     "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
+    "report": ((*COMMANDS["report"].line,), f"{WRONG_FOLDER}: no such folder; give a folder that `uumamba evaluate`"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),
     "export": ((*COMMANDS["export"].line,), "no such run: no such file or folder"),
     "fusion": ((*COMMANDS["fusion"].line,), "no such run: no such file or folder"),

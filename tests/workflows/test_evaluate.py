@@ -13,7 +13,7 @@ from tests.fakes import program
 from uumamba.core.files import read_json
 from uumamba.imaging.files import read_label_map, write_label_map
 
-TABLES = {"scores.csv", "evaluation.json"}
+TABLES = {"scores.csv", "evaluation.json", "report.html"}
 CLINICAL = {"clinical.csv", "groups.csv"}
 
 

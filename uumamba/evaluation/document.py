@@ -27,13 +27,14 @@ _NO_CLINICAL = "no case with a known patient and a phase ED or ES"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an evaluation comes from, as it was asked for."""
+    """Where an evaluation comes from, as it was asked for, and the `time` (ISO 8601) when that was."""
 
     predictions: Path
     references: Path
     dataset: str | None = None
     label_file: Path | None = None
     groups: Path | None = None
+    time: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ OLD_SUMMARY = "summary.json"
 _OWN = (
     DOCUMENT, SCORES, "groups.csv", "clinical.csv", "dice.png", "correlation.png", "bland_altman.png", "confidence.png",
     "overlay_worst.png", "overlay_second_worst.png", "overlay_middle.png", "overlay_best.png",
-    OLD_SUMMARY, "clinical.json", "agreement.png",
+    REPORT, OLD_SUMMARY, "clinical.json", "agreement.png",
 )  # fmt: skip
 _SCORES_BEGIN = "case,structure,outcome,"
 

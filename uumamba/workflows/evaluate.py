@@ -1,6 +1,7 @@
 """uumamba evaluate: label maps against references, as tables, pictures and one document."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 
 from uumamba.core.console import make_console
@@ -19,6 +20,7 @@ from uumamba.evaluation.screen import remarks, tables
 from uumamba.evaluation.writing import write_tables
 from uumamba.metrics.surface_dice import DEFAULT_TOLERANCE_MM
 from uumamba.workflows.evaluation_pictures import draw_evaluation
+from uumamba.workflows.report import report
 
 
 def evaluate(
@@ -31,7 +33,7 @@ def evaluate(
     only: Collection[str] | None = None,
     groups: Path | None = None,
 ) -> Evaluation:
-    """Score predictions, print the tables, and write tables, pictures and `evaluation.json` into `output`.
+    """Score predictions, print tables, and write them, pictures, `evaluation.json` and `report.html` into `output`.
 
     The structures come from the data set, from `label_file`, or the predictions' from the one and the references' from
     the other; `only` limits the evaluation to these cases; `groups` is a table of what else is known of them. Files of
@@ -54,11 +56,13 @@ def evaluate(
     written = list(write_tables(evaluation, output))
     show(evaluation)
     pictures = draw_evaluation(evaluation, output)
-    origin = Origin(predictions, references, dataset_name, label_file, groups)
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    origin = Origin(predictions, references, dataset_name, label_file, groups, time)
     written += [*(picture.path for picture in pictures), write_document(evaluation, output, origin, pictures)]
     if stale := remove_stale(output, written):
         log.info("removed %s of an earlier evaluation", ", ".join(path.name for path in stale))
     log.info("%s in %s", count_text(len(written), "file"), output)
+    report(output)
     _raise_if_failed(evaluation, output)
     return evaluation
 
