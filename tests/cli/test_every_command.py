@@ -51,7 +51,7 @@ COMMANDS = {
                 "--uncertainty",
                 "--no-postprocessing",
             ),
-            *("--device", "--threads", "--dataset", "--fold", "--work", "--verbose"),
+            *("--device", "--threads", "--max-memory", "--dataset", "--fold", "--work", "--verbose"),
         ),
     ),
     "evaluate": Command(

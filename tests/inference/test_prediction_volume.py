@@ -25,7 +25,9 @@ def volume_of(scores: NDArray[np.float32], *cuts: int, maps: bool = True, temper
     geometry = Geometry(
         orientation=STORED, spacing_mm=(1, 1, 1), shape_before_crop=SHAPE, crop=tuple((0, size) for size in SHAPE)
     )
-    plan = fake_plan((8, 8)).model_copy(update={"labels": LabelSet(names=("background", "a", "b", "c")), "axes": (0, 1, 2)})
+    plan = fake_plan((8, 8)).model_copy(
+        update={"labels": LabelSet(names=("background", "a", "b", "c")), "axes": (0, 1, 2)}
+    )
     opinions = 2 if len(scores) > CLASSES else 1
     volume = PredictionVolume(geometry, plan, temperature=temperature, keep_winner=True, maps=maps, opinions=opinions)
     for slab in np.split(scores, cuts, axis=1):

@@ -91,7 +91,13 @@ def stitched_whole(network: nn.Module, data: Tensor, patch: tuple[int, ...], ove
 @pytest.mark.parametrize("overlap", [0.5, 0.8])
 @pytest.mark.parametrize(
     ("shape", "patch"),
-    [((41, 5, 6), (9, 4, 4)), ((41, 5, 6), (20, 8, 4)), ((7, 9, 6), (16, 4, 4)), ((19, 9, 6), (4, 8)), ((8, 4, 4), (8, 4, 4))],
+    [
+        ((41, 5, 6), (9, 4, 4)),
+        ((41, 5, 6), (20, 8, 4)),
+        ((7, 9, 6), (16, 4, 4)),
+        ((19, 9, 6), (4, 8)),
+        ((8, 4, 4), (8, 4, 4)),
+    ],
 )
 def test_slabs_are_bit_by_bit_what_all_windows_at_once_are(
     shape: tuple[int, ...], patch: tuple[int, ...], overlap: float

@@ -41,6 +41,10 @@ def infer(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with; else torch's choice.")] = None,
+    max_memory: Annotated[
+        float | None,
+        typer.Option(min=0.1, metavar="GB", help="Memory it may hold; else what is free. Larger cases fail alone."),
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="With --fold: the data set that the fold belongs to.")] = None,
     fold: OnlyFold = None,
     work: Work = Path("work"),
@@ -65,6 +69,7 @@ def infer(
         device_name=device,
         threads=threads,
         weights=tuple(weight) if weight else None,
+        max_memory_gb=max_memory,
     )
     only = fold_cases(work, dataset, fold)
     workflow.infer(model, [*input_, *(more or ())], output, options, only=only)

@@ -100,9 +100,7 @@ def _screened(path: Path, max_dimensions: int) -> tuple[_Promise, tuple[int, ...
     return promise, shape
 
 
-def _affine_of(
-    image: SimpleITK.Image | SimpleITK.ImageFileReader, path: Path
-) -> tuple[FloatArray, tuple[str, ...]]:
+def _affine_of(image: SimpleITK.Image | SimpleITK.ImageFileReader, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
     """The affine in RAS of what SimpleITK has read, and what was repaired in it."""
     spacing_mm = np.array(image.GetSpacing()[:3])
     check_spacing(spacing_mm, path, "header")

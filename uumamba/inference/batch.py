@@ -20,6 +20,7 @@ from uumamba.imaging.image import Image
 from uumamba.inference.case_table import CaseResult, write_cases
 from uumamba.inference.failure import Caught, Failure, Stage, failure_of
 from uumamba.inference.inputs import CaseInput
+from uumamba.inference.memory_budget import MemoryBudget
 from uumamba.inference.output_folder import MAPS, OutputFolder, remove_files
 from uumamba.inference.prediction import Prediction
 from uumamba.inference.predictor import Predictor, require_images
@@ -35,12 +36,14 @@ class BatchOptions:
 
     With `resume` a case is kept if its row is not that of a failure, and its images, all settings, and the files that
     were written for it have the hashes of that row. `overwrite` removes the results that are in the folder. `maps`
-    writes entropy and disagreement beside each label map.
+    writes entropy and disagreement beside each label map. With a `budget` a case that takes too much memory fails
+    before it is read, and cases are only read and written beside another where all fit.
     """
 
     resume: bool = False
     overwrite: bool = False
     maps: bool = False
+    budget: MemoryBudget | None = None
 
 
 PLAIN = BatchOptions()
@@ -71,9 +74,10 @@ def predict_files(
     before = folder.begin(cases, resume=options.resume, overwrite=options.overwrite)
     others = {case: row for case, row in before.items() if folder.shard is None}
     write_cases(folder.table, others.values())
-    batch = _Batch(predictor, folder, maps=options.maps, before=before, on_prediction=on_prediction)
+    batch = _Batch(predictor, folder, options, before=before, on_prediction=on_prediction)
     results: list[CaseResult] = []
-    for result in _overlapped(batch, cases, must_stop):
+    side_by_side = options.budget is None or options.budget.fits_side_by_side
+    for result in (_overlapped if side_by_side else _one_by_one)(batch, cases, must_stop):
         results.append(result)
         others.pop(result.case, None)
         write_cases(folder.table, (*results, *others.values()))
@@ -127,17 +131,18 @@ class _Batch:
         self,
         predictor: Predictor,
         folder: OutputFolder,
+        options: BatchOptions,
         *,
-        maps: bool,
         before: dict[str, CaseResult],
         on_prediction: OnPrediction | None,
     ) -> None:
         self._predictor = predictor
         self._folder = folder
-        self._maps = maps
+        self._maps = options.maps
+        self._budget = options.budget
         self._before = before
         self._on_prediction = on_prediction
-        self._settings_sha256 = hash_json({"predictor": predictor.sha256, "maps": maps})
+        self._settings_sha256 = hash_json({"predictor": predictor.sha256, "maps": options.maps})
 
     def read(self, case: CaseInput) -> _Work:
         """The case's images, or its row of an earlier batch if that is as good."""
@@ -166,6 +171,8 @@ class _Batch:
         work.input_sha256 = hashes[0] if len(hashes) == 1 else hash_json(hashes)
         work.kept = self._kept(work)
         if work.kept is None:
+            if self._budget is not None:
+                self._budget.require(work.case.case)
             work.images = tuple(read_image(path, max_dimensions=4) for path in work.case.images)
             work.repairs = tuple(dict.fromkeys(repair for image in work.images for repair in image.repairs))
 
@@ -230,6 +237,17 @@ class _Batch:
             settings_sha256=self._settings_sha256,
             **hashes,
         )
+
+
+def _one_by_one(batch: _Batch, cases: Sequence[CaseInput], must_stop: Callable[[], bool]) -> Iterator[CaseResult]:
+    """The results in order, with one case in memory."""
+    for case in cases:
+        if must_stop():
+            break
+        work = batch.read(case)
+        batch.predict(work)
+        yield batch.write(work)
+        del work
 
 
 def _overlapped(batch: _Batch, cases: Sequence[CaseInput], must_stop: Callable[[], bool]) -> Iterator[CaseResult]:

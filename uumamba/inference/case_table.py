@@ -9,6 +9,8 @@ from typing import Literal
 
 from uumamba.core.errors import InputError
 from uumamba.core.files import write_text
+from uumamba.inference.prediction import Flag
+from uumamba.inference.review import ReviewItem
 
 Status = Literal["ok", "flagged", "failed"]
 
@@ -52,6 +54,20 @@ class CaseResult:
     def lowest_confidence(self) -> float | None:
         """The lowest confidence of the structures that are in the label map; None without one."""
         return min((value for value in self.confidence.values() if value is not None), default=None)
+
+
+def review_item(result: CaseResult) -> ReviewItem:
+    """What the review needs of a row."""
+    is_failed = result.status == "failed"
+    codes = () if is_failed or not result.code else result.code.split(_JOINT)
+    return ReviewItem(
+        case=result.case,
+        status=result.status,
+        code=result.code if is_failed else "",
+        reason=result.reason,
+        confidence=result.confidence,
+        flags=tuple(Flag(code, "") for code in codes),
+    )
 
 
 def write_cases(path: Path, results: Iterable[CaseResult]) -> None:

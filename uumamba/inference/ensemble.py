@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from uumamba.inference.mirroring import mirrored_logits, mirrored_mean
+from uumamba.inference.mirroring import mirrored_logits
 
 
 def entropy_of(probabilities: Tensor, *, dim: int) -> Tensor:
@@ -24,21 +24,16 @@ def mirrored_opinion(network: nn.Module, windows: Tensor, mirror_axes: Sequence[
 
     The disagreement is that of the flips' probabilities at `temperature`; without flips it is 0.
     """
-    if not mirror_axes:
-        logits = mirrored_mean(network, windows, ())
-        return torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1)
-    logits, probabilities, entropy, copies = 0.0, 0.0, 0.0, 0
-    for of_flip in mirrored_logits(network, windows, mirror_axes):
+    flips = mirrored_logits(network, windows, mirror_axes)
+    logits = next(flips)
+    of_voxel = torch.softmax(logits / temperature, dim=1)
+    probabilities, entropy, copies = of_voxel, entropy_of(of_voxel, dim=1), 1
+    for of_flip in flips:
         of_voxel = torch.softmax(of_flip / temperature, dim=1)
         logits, probabilities = logits + of_flip, probabilities + of_voxel
         entropy, copies = entropy + entropy_of(of_voxel, dim=1), copies + 1
-    return torch.cat(
-        [
-            torch.as_tensor(logits) / copies,
-            (entropy_of(torch.as_tensor(probabilities) / copies, dim=1) - entropy / copies)[:, None],
-        ],
-        dim=1,
-    )
+    disagreement = entropy_of(probabilities / copies, dim=1) - entropy / copies
+    return torch.cat([logits / copies, disagreement[:, None]], dim=1)
 
 
 def combine(members: Sequence[Tensor], weights: Sequence[float], temperatures: Sequence[float], classes: int) -> Tensor:
@@ -47,15 +42,21 @@ def combine(members: Sequence[Tensor], weights: Sequence[float], temperatures: S
     Each member is `(classes, ...)` of logits, or `(classes + 1, ...)` where the last is its own disagreement. `weights`
     sum to 1. The logarithm is finite, at least log 1e-30.
     """
-    mean, own_entropy, disagreement = 0.0, 0.0, 0.0
-    for member, weight, temperature in zip(members, weights, temperatures, strict=True):
-        probabilities = torch.softmax(member[:classes] / temperature, dim=0)
-        mean = mean + weight * probabilities
-        if len(member) > classes:
-            own_entropy = own_entropy + weight * entropy_of(probabilities, dim=0)
-            disagreement = disagreement + weight * member[classes]
-    mean = torch.as_tensor(mean)
+    of_members = [
+        torch.softmax(member[:classes] / temperature, dim=0)
+        for member, temperature in zip(members, temperatures, strict=True)
+    ]
+    mean = _weighted(of_members, weights)
     scores = mean.clamp(min=1e-30).log()
     if len(members[0]) == classes:
         return scores
-    return torch.cat([scores, (entropy_of(mean, dim=0) - own_entropy + disagreement)[None]])
+    own_entropy = _weighted([entropy_of(of_member, dim=0) for of_member in of_members], weights)
+    own_disagreement = _weighted([member[classes] for member in members], weights)
+    return torch.cat([scores, (entropy_of(mean, dim=0) - own_entropy + own_disagreement)[None]])
+
+
+def _weighted(values: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    total = values[0] * weights[0]
+    for value, weight in zip(values[1:], weights[1:], strict=True):
+        total = total + weight * value
+    return total

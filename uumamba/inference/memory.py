@@ -17,9 +17,10 @@ from uumamba.data.preprocess import Geometry, network_shape, preprocessing_bytes
 from uumamba.data.restoration import restoration_bytes
 from uumamba.imaging.image import ImageSize
 from uumamba.imaging.orientation import STORED, find_orientation
+from uumamba.inference.prediction_volume import PredictionVolume
 from uumamba.inference.sliding_window import SLAB, stitching_bytes
 
-_FLOAT32, _INT32, _FLOAT64 = 4, 4, 8
+_FLOAT32, _FLOAT64 = 4, 8
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,15 @@ class Footing:
 class Demand:
     """What decides how much memory a case takes beside its images and its plan.
 
-    `patches` are the patches of all members of the ensemble, `forward_bytes` what a forward pass of the largest holds.
+    `patches` are the patches of all members of the ensemble, `forward_bytes` what a forward pass of the largest holds,
+    `postprocessing_bytes` what post-processing takes for each voxel, 0 without it.
     """
 
     patches: tuple[tuple[int, ...], ...]
     forward_bytes: int
     maps: bool
     opinions: int
-    keeps_winner: bool
+    postprocessing_bytes: int
 
     def of(self, size: ImageSize, plan: Plan) -> int:
         """The most bytes held at once for a case of one frame, from its images on until its prediction is there."""
@@ -79,11 +81,12 @@ class Demand:
         return data + stitched + given + restored + int(collected) + self._result(geometry) + self.forward_bytes
 
     def _ending(self, geometry: Geometry) -> int:
-        """While the label map is post-processed, with one array of component numbers."""
-        return self._result(geometry) + (1 + _INT32) * int(np.prod(geometry.shape_before_crop))
+        """While the label map is post-processed."""
+        return self._result(geometry) + self.postprocessing_bytes * int(np.prod(geometry.shape_before_crop))
 
     def _result(self, geometry: Geometry) -> int:
-        each = 1 + 2 * self.keeps_winner + _FLOAT32 * self.maps + _FLOAT32 * (self.maps and self.opinions > 1)
+        keeps_winner = self.postprocessing_bytes > 0
+        each = PredictionVolume.bytes_per_voxel(keep_winner=keeps_winner, maps=self.maps, opinions=self.opinions)
         return each * int(np.prod(geometry.shape_before_crop))
 
 
@@ -97,7 +100,7 @@ def require_memory(needed: int, allowed: int) -> None:
 
 
 def reading_bytes(size: ImageSize) -> int:
-    """The most that reading an image holds: the file's voxels, the float32 image, and which of its voxels are finite."""
+    """The most that reading an image holds: the file's voxels, the image, and which of its voxels are finite."""
     return int(np.prod(size.shape)) * (size.voxel_bytes + _FLOAT32 + 1)
 
 

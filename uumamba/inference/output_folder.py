@@ -37,6 +37,11 @@ class OutputFolder:
         """With what it was done."""
         return self.path / f"run{self.shard.ending if self.shard else ''}.json"
 
+    @property
+    def review(self) -> Path:
+        """The cases in the order in which a person should look at them."""
+        return self.path / f"review{self.shard.ending if self.shard else ''}.csv"
+
     def label_map(self, case: str) -> Path:
         """A case's label map."""
         return label_map_path(case, self.path)

@@ -20,9 +20,9 @@ from uumamba.imaging.image import Image, ImageSize
 from uumamba.inference.bundle import Bundle, BundleDescription, build_network
 from uumamba.inference.ensemble import combine, mirrored_opinion
 from uumamba.inference.input_check import features_of, flags_of
-from uumamba.inference.memory import Demand, Footing, forward_bytes
+from uumamba.inference.memory import Demand, Footing, forward_bytes, reading_bytes
 from uumamba.inference.mirroring import mirrored_mean
-from uumamba.inference.postprocessing import Postprocessing
+from uumamba.inference.postprocessing import Postprocessing, shared_postprocessing
 from uumamba.inference.prediction import Prediction
 from uumamba.inference.prediction_volume import PredictionVolume
 from uumamba.inference.sliding_window import predict_slabs
@@ -40,21 +40,6 @@ class _Member:
     network: nn.Module
     weight: float
 
-    def bytes_of(self, size: ImageSize, *, maps: bool = False) -> int:
-        """The main memory (bytes) that this process will hold at most for a case with images of this size.
-
-        It counts what the process holds already, the images, and all that `predict` makes of them; of a series, whose
-        frames are predicted one by one, the whole input and result. Raises `OSError` where memory cannot be measured.
-        """
-        demand = Demand(
-            patches=tuple(member.description.plan.patch_size for member in self._members) if self._is_on_cpu else (),
-            forward_bytes=self._footing.forward,
-            maps=maps,
-            opinions=self.opinions,
-            keeps_winner=bool(self.postprocessing.steps),
-        )
-        return self._footing.held + demand.of(size, self.plan) + demand.series_bytes(size)
-
     @property
     def temperature(self) -> float:
         return self.description.calibration.temperature
@@ -66,8 +51,8 @@ class Predictor:
     `overlap` and `batch_size` as in `predict_slabs`; without `batch_size` it is one 3D window or eight slices. With
     `mirror` the logits are averaged over the flips that the bundle allows, which takes 2^axes times as long. Several
     bundles are an ensemble: the mean of their calibrated probabilities with `weights`, positive numbers, all alike
-    unless they are given. `postprocess` applies what the bundles' validation chose; an ensemble whose members chose
-    differently takes the first one's.
+    unless they are given. `postprocess` applies what all bundles' validations chose. Inputs are compared with the
+    `fingerprint` of the first bundle that has one.
     Raises `InputError` if there is no bundle, if they preprocess differently or name their structures differently, and
     for weights that do not fit.
     """
@@ -89,7 +74,11 @@ class Predictor:
         self.description = bundles[0].description
         self.plan, self.labels = self.description.plan, self.description.labels
         self.overlap, self.mirror, self.batch_size = overlap, mirror, batch_size
-        self.postprocessing = self.description.postprocessing if postprocess else Postprocessing()
+        descriptions = [bundle.description for bundle in bundles]
+        chosen = shared_postprocessing([each.postprocessing for each in descriptions])
+        self.postprocessing = chosen if postprocess else Postprocessing()
+        self.postprocessing.require_known(self.labels)
+        self.fingerprint = next((each.fingerprint for each in descriptions if each.fingerprint is not None), None)
         self._members = [
             _Member(bundle.description, build_network(bundle).to(self.device), share)
             for bundle, share in zip(bundles, shares, strict=True)
@@ -121,12 +110,12 @@ class Predictor:
         """
         require_images(images, self.plan)
         prepared = preprocess_case(images, self.plan)
-        features = features_of(images, prepared, self.plan) if self.description.fingerprint else None
+        features = features_of(images, prepared, self.plan) if self.fingerprint else None
         volume = self._volume_of(prepared, maps=maps)
         labels = self.postprocessing.apply(volume.labels, images[0].spacing_mm, self.labels)
         confidence = self._confidence(volume, labels)
         flags = flags_of(
-            self.description.fingerprint,
+            self.fingerprint,
             features,
             labels=labels,
             geometry=prepared.geometry,
@@ -162,9 +151,10 @@ class Predictor:
             forward_bytes=self._footing.forward,
             maps=maps,
             opinions=self.opinions,
-            keeps_winner=bool(self.postprocessing.steps),
+            postprocessing_bytes=self.postprocessing.bytes_per_voxel,
         )
-        return self._footing.held + demand.of(size, self.plan) + demand.series_bytes(size)
+        predicting = demand.of(size, self.plan) + demand.series_bytes(size)
+        return self._footing.held + max(reading_bytes(size), predicting)
 
     @property
     def temperature(self) -> float:

@@ -25,7 +25,8 @@ def predict_series(predictor: FramePredictor, image: Image, *, maps: bool = Fals
 
     Beside the series and the result there is never more than one frame in work. A structure's confidence is its lowest
     over the frames that have it, None if none has. A flag that several frames raise is there once, with the sentence of
-    the first of them, and names the frames, counted from 1. With `maps` the result has the maps that the predictor gives.
+    the first of them, and names the frames, counted from 1. With `maps` the result has the maps that the predictor
+    gives.
     Raises `InputError` if the image has no time axis, and what the predictor raises, with the frame's number.
     """
     if image.data.ndim != 4:

@@ -12,6 +12,7 @@ import torch
 from uumamba.core.device import choose_device
 from uumamba.core.errors import InputError, Interrupted
 from uumamba.core.files import write_json
+from uumamba.core.held_memory import available_bytes
 from uumamba.core.interruption import Interruption
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run, peak_memory_gb
@@ -19,11 +20,15 @@ from uumamba.core.progress import progress_bar
 from uumamba.inference.backends import backends_in_words, backends_of
 from uumamba.inference.batch import BatchOptions, predict_files, raise_if_failed
 from uumamba.inference.bundle import find_bundle, read_bundle
-from uumamba.inference.case_table import CaseResult
+from uumamba.inference.case_table import CaseResult, read_cases, review_item
+from uumamba.inference.input_check import NOT_CHECKED
 from uumamba.inference.inputs import CaseInput, find_inputs, require_inputs
+from uumamba.inference.memory_budget import MemoryBudget, budget_of
 from uumamba.inference.output_folder import OutputFolder
 from uumamba.inference.predictor import Predictor
+from uumamba.inference.review import write_review
 from uumamba.inference.shard import Shard
+from uumamba.workflows.heart_function import HeartFunctions
 
 _LOOKS_BACK_SECONDS = 1800.0
 
@@ -33,6 +38,7 @@ class InferOptions:
     """What a user may choose beside models, images and folder; as the options of `uumamba infer` say.
 
     `threads` is torch's number of threads, None for its own choice. `weights` are the models', None for all alike.
+    `max_memory_gb` (10^9 bytes) is what the process may hold, None for what is free or the job's limit.
     """
 
     resume: bool = False
@@ -45,6 +51,7 @@ class InferOptions:
     device_name: str = "auto"
     threads: int | None = None
     weights: tuple[float, ...] | None = None
+    max_memory_gb: float | None = None
 
 
 DEFAULTS = InferOptions()
@@ -79,7 +86,8 @@ def infer(
     ):
         predictor, record = _load(models, device, options)
         cases = _find_cases(inputs, folder, predictor, only)
-        _run(predictor, cases, folder, options, record, interruption)
+        budget = _budget(predictor, cases, options)
+        _run(predictor, cases, folder, options, record | _memory(budget), interruption, budget)
 
 
 def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -> tuple[Predictor, dict[str, Any]]:
@@ -103,11 +111,16 @@ def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -
         "mirror": options.mirror,
         "uncertainty": options.uncertainty,
         "postprocessing": predictor.postprocessing.model_dump(mode="json"),
+        "inputs_checked": predictor.fingerprint is not None,
         "predictor_sha256": predictor.sha256,
         "notice": "research use only",
     }
     machine = f"{backends_in_words(backends)}, precision fp32, {device}, {record['threads']} threads"
     log.info("%d model(s), %s", len(bundles), machine)
+    for sentence in predictor.postprocessing.sentences() if predictor.postprocessing.steps else ():
+        log.info("post-processing: %s", sentence)
+    if predictor.fingerprint is None:
+        log.info("%s", NOT_CHECKED)
     return predictor, record
 
 
@@ -129,6 +142,35 @@ def _find_cases(
     return cases
 
 
+def _budget(predictor: Predictor, cases: Sequence[CaseInput], options: InferOptions) -> MemoryBudget | None:
+    """What the cases will take; None, with a word in the log, where the system does not tell."""
+    limit = options.max_memory_gb
+    allowed = available_bytes(torch.device("cpu")) if limit is None else int(limit * 1e9)
+    try:
+        if allowed is None:
+            raise OSError("this system does not tell how much memory is free")
+        budget = budget_of(predictor, cases, maps=options.uncertainty, allowed=allowed)
+    except OSError as error:
+        if limit is not None:
+            raise InputError(f"--max-memory: cannot be kept, {error}; leave it out") from None
+        log.info("memory is not predicted: %s", error)
+        return None
+    if budget.largest is not None:
+        how = "side by side" if budget.fits_side_by_side else "one by one"
+        log.info(
+            "memory: the largest case takes %.1f GB of %.1f GB; cases go %s", budget.largest / 1e9, allowed / 1e9, how
+        )
+    return budget
+
+
+def _memory(budget: MemoryBudget | None) -> dict[str, Any]:
+    """The budget for the record, in GB."""
+    if budget is None:
+        return {"memory": None}
+    needed = {case: round(needed / 1e9, 2) for case, needed in budget.needed.items()}
+    return {"memory": {"allowed_gb": round(budget.allowed / 1e9, 2), "predicted_gb": needed}}
+
+
 def _run(
     predictor: Predictor,
     cases: Sequence[CaseInput],
@@ -136,6 +178,7 @@ def _run(
     options: InferOptions,
     record: dict[str, Any],
     interruption: Interruption,
+    budget: MemoryBudget | None,
 ) -> None:
     """The batch, with its progress, its record and its last words."""
     started = time.perf_counter()
@@ -149,15 +192,26 @@ def _run(
             if result.status != "ok":
                 log.warning("%s %s: %s", result.case, result.status, result.reason)
 
-        batch = BatchOptions(resume=options.resume, overwrite=options.overwrite, maps=options.uncertainty)
+        batch = BatchOptions(options.resume, options.overwrite, maps=options.uncertainty, budget=budget)
+        hearts = HeartFunctions(folder.path, predictor.labels)
         try:
             with interruption.deferred():
-                predict_files(predictor, cases, folder, batch, on_case=show, must_stop=lambda: interruption.requested)
+                predict_files(
+                    predictor,
+                    cases,
+                    folder,
+                    batch,
+                    on_prediction=hearts.add,
+                    on_case=show,
+                    must_stop=lambda: interruption.requested,
+                )
         finally:
             if folder.table.is_file():
                 seconds, memory = round(time.perf_counter() - started, 1), peak_memory_gb(predictor.device)
                 took = {"seconds": seconds, "peak_memory_gb": memory}
                 write_json(folder.record, record | _outcome(cases, results) | took)
+                write_review(folder.review, map(review_item, read_cases(folder.table).values()))
+                hearts.finish()
                 log.info("%.0f s, peak memory %s GB", seconds, memory)
     _end(results, cases, folder, interruption)
 
