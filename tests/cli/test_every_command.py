@@ -40,16 +40,29 @@ COMMANDS = {
     ),
     "infer": Command(
         {"--model": "no such run", "--input": WRONG_FOLDER, "--output": "out"},
-        ("--resume", "--overlap", "--mirror", "--device", "--dataset", "--fold", "--work", "--verbose"),
+        (
+            *(
+                "--weight",
+                "--resume",
+                "--overwrite",
+                "--shard",
+                "--overlap",
+                "--mirror",
+                "--uncertainty",
+                "--no-postprocessing",
+            ),
+            *("--device", "--threads", "--dataset", "--fold", "--work", "--verbose"),
+        ),
     ),
     "evaluate": Command(
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
-        ("--dataset", "--labels", "--fold", "--work", "--verbose"),
+        ("--dataset", "--labels", "--groups", "--cases", "--fold", "--work", "--verbose"),
     ),
     "calibrate": Command(
         {"--model": "no such run", "--dataset": "acdc"}, ("--work", "--fold", "--output", "--device", "--verbose")
     ),
     "compare": Command({"--output": "out"}, ("--verbose",), ("no such run", "no such run")),
+    "report": Command({}, ("--output", "--verbose"), (WRONG_FOLDER,)),
     "import": Command({"--output": "out"}, ("--fold", "--checkpoint", "--verbose"), (WRONG_FOLDER,)),
     "export": Command({"--to": "nnunet", "--output": "out"}, ("--verbose",), ("no such run",)),
     "fusion": Command(
@@ -72,9 +85,10 @@ WRONG = {
     "preprocess": ((*COMMANDS["preprocess"].line,), f"{WRONG_FOLDER}: no such folder"),
     "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
-    "evaluate": ((*COMMANDS["evaluate"].line,), "either --dataset or --labels"),
     "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
+    "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
+    "report": ((*COMMANDS["report"].line,), f"{WRONG_FOLDER}: no such folder; give a folder that `uumamba evaluate`"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),
     "export": ((*COMMANDS["export"].line,), "no such run: no such file or folder"),
     "fusion": ((*COMMANDS["fusion"].line,), "no such run: no such file or folder"),

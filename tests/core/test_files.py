@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from uumamba.core.errors import InputError
-from uumamba.core.files import atomic, hash_file, hash_json, read_json, write_json
+from uumamba.core.files import atomic, hash_file, hash_json, read_json, remove_left_over, write_json
 
 
 def test_json_comes_back(tmp_path: Path) -> None:
@@ -26,6 +26,15 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
         _write_half(path)
     assert read_json(path) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_processes_left_of_one_file_is_removed(tmp_path: Path) -> None:
+    names = (".12-a[1].nii.gz", ".7-a[1].nii.gz", "a[1].nii.gz", ".12-b-a[1].nii.gz", ".12-a1.nii.gz", ".x-a[1].nii.gz")
+    for name in names:
+        (tmp_path / name).touch()
+    remove_left_over(tmp_path / "a[1].nii.gz")
+    assert {path.name for path in tmp_path.iterdir()} == set(names[2:])
+    remove_left_over(tmp_path / "no folder" / "a.nii.gz")
 
 
 def test_nan_is_refused(tmp_path: Path) -> None:

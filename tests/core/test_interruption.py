@@ -28,6 +28,12 @@ def test_a_deferred_signal_is_remembered(number: signal.Signals) -> None:
         assert interruption.name == number.name
 
 
+def test_the_log_says_what_is_ended_first(caplog: pytest.LogCaptureFixture) -> None:
+    with Interruption(ends_after="case").heard() as interruption, interruption.deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert "SIGTERM: the run stops after this case" in caplog.text
+
+
 @every_signal
 def test_without_a_signal_all_is_as_before(number: signal.Signals) -> None:
     before = signal.getsignal(number)

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from uumamba.core.labels import LabelSet
+from uumamba.evaluation.label_match import same_labels
 from uumamba.evaluation.pairing import CasePair
 from uumamba.evaluation.scoring import score_case
 
 TRAINING = Path(__file__).parents[2].parent / "shared" / "data" / "acdc" / "database" / "training"
-LABELS = LabelSet(names=("background", "RV", "MYO", "LV"))
+LABELS = same_labels(LabelSet(names=("background", "RV", "MYO", "LV")))
 
 pytestmark = pytest.mark.skipif(not TRAINING.is_dir(), reason="ACDC's training folder is not beside the repository")
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,14 @@ from rich.console import Console
 from uumamba.core.labels import LabelSet
 from uumamba.data.case import Case
 from uumamba.evaluation.evaluate import Evaluation, evaluate_folders
-from uumamba.evaluation.screen import clinical_summary_table, remarks, summary_table
-from uumamba.evaluation.writing import CASE_COLUMNS, CLINICAL_COLUMNS, write_evaluation
+from uumamba.evaluation.label_match import same_labels
+from uumamba.evaluation.screen import remarks, tables
+from uumamba.evaluation.writing import CASE_COLUMNS, CLINICAL_COLUMNS, GROUP_COLUMNS, write_tables
 from uumamba.imaging.files import write_label_map
 from uumamba.imaging.image import Image
 from uumamba.measures import MEASURES
 
-LABELS = LabelSet(names=("background", "RV", "MYO", "LV"))
+LABELS = same_labels(LabelSet(names=("background", "RV", "MYO", "LV")))
 PATIENTS = ("patient001", "patient002", "patient003")
 
 
@@ -53,8 +53,8 @@ def evaluate(folder: Path, cases: list[Case]) -> Evaluation:
 
 
 def shown(evaluation: Evaluation) -> str:
-    console = Console(file=io.StringIO(), width=200, record=True)
-    console.print(summary_table(evaluation), clinical_summary_table(evaluation))
+    console = Console(file=io.StringIO(), width=100, record=True)
+    console.print(*tables(evaluation))
     return console.export_text()
 
 
@@ -72,7 +72,8 @@ def test_identity_is_perfect(tmp_path: Path, cases: list[Case]) -> None:
     text = shown(evaluation)
     assert "1.000 ± 0.000" in text
     assert "failed" not in text
-    assert "false positives" not in text
+    assert "myocardial mass, g" in text
+    assert "phase ED" in text
 
 
 def spoil(folder: Path) -> None:
@@ -92,8 +93,9 @@ def test_failures_are_counted_and_named(tmp_path: Path, cases: list[Case]) -> No
     ef = next(each for each in evaluation.agreements if each.measure == "lv_ef_percent")
     assert list(ef.unmeasured) == ["patient001", "patient002"]
     lines = remarks(evaluation)
+    assert "LV EF, % without patient001, patient002" in lines
     assert lines[0] == "patient001_frame12 failed: no prediction"
-    assert lines[2] == "not scored, as there is no reference: 1 (stranger.nii.gz)"
+    assert lines[2] == "not scored, as there is no reference: 1 prediction (stranger.nii.gz)"
     text = shown(evaluation)
     assert "failed cases as total misses" in text
     assert "0.667" in text
@@ -117,33 +119,34 @@ def test_many_failures_are_cut_short_on_screen_only(tmp_path: Path, cases: list[
         save(references, heart(5))
     evaluation = evaluate(tmp_path, cases)
     assert len(evaluation.failures) == 12
-    assert remarks(evaluation)[-1] == "... 12 cases failed in all; every one is in summary.json"
+    assert "... 12 cases failed in all; every one is in evaluation.json" in remarks(evaluation)
+    assert remarks(evaluation)[-1].startswith("the patient of 7 cases is not known, so each counts as a patient of its")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_written_files(tmp_path: Path, cases: list[Case]) -> None:
     spoil(tmp_path)
-    written = write_evaluation(evaluate(tmp_path, cases), tmp_path / "out")
-    assert [path.name for path in written] == ["scores.csv", "summary.json", "clinical.csv", "clinical.json"]
-    with (tmp_path / "out" / "scores.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == CASE_COLUMNS
-    assert len(rows) == 18
-    failed = next(row for row in rows if row["case"] == "patient001_frame12")
+    written = write_tables(evaluate(tmp_path, cases), tmp_path / "out")
+    assert [path.name for path in written] == ["scores.csv", "groups.csv", "clinical.csv"]
+    scores = rows(written[0])
+    assert tuple(scores[0]) == CASE_COLUMNS
+    assert len(scores) == 18
+    failed = next(row for row in scores if row["case"] == "patient001_frame12")
     assert (failed["outcome"], failed["dice"], failed["reason"]) == ("failed", "", "no prediction")
-    with (tmp_path / "out" / "clinical.csv").open(newline="") as file:
-        clinical = list(csv.DictReader(file))
+    groups = rows(written[1])
+    assert tuple(groups[0]) == GROUP_COLUMNS
+    dice = [row for row in groups if (row["metric"], row["structure"]) == ("dice", "LV")]
+    assert [(row["column"], row["group"], row["cases"], row["failed"], row["n"], row["reason"]) for row in dice] == [
+        ("phase", "ED", "3", "1", "2", "needs 3 patients, got 2"),
+        ("phase", "ES", "3", "1", "2", "needs 3 patients, got 2"),
+    ]
+    clinical = rows(written[2])
     assert tuple(clinical[0]) == CLINICAL_COLUMNS
     assert clinical[1]["reason"] == "prediction: no prediction"
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert summary["cases"] == 6
-    assert list(summary["failed"]) == ["patient001_frame12", "patient002_frame01"]
-    assert summary["structures"][0]["metrics"]["dice"]["mean"] == 1.0
-    assert summary["structures"][0]["metrics"]["dice"]["n"] == 4
-    assert summary["overall"]["hd95_mm"]["mean"] == 0.0
-    measures = json.loads((tmp_path / "out" / "clinical.json").read_text())["measures"]
-    assert [each["measure"] for each in measures] == list(MEASURES)
-    assert measures[3]["agreement"]["pearson"] is None
-    assert measures[3]["agreement"]["pearson_reason"] == "needs 3 patients, got 1"
 
 
 def test_without_phases_there_is_no_clinical_file(tmp_path: Path, cases: list[Case]) -> None:
@@ -151,6 +154,54 @@ def test_without_phases_there_is_no_clinical_file(tmp_path: Path, cases: list[Ca
     evaluation = evaluate_folders(
         tmp_path / "predictions", tmp_path / "references", LABELS, nsd_tolerance_mm={"RV": 1.0, "MYO": 1.0, "LV": 2.0}
     )
-    written = write_evaluation(evaluation, tmp_path / "out")
-    assert [path.name for path in written] == ["scores.csv", "summary.json"]
-    assert json.loads(written[1].read_text())["nsd_tolerance_mm"]["LV"] == 2.0
+    assert [path.name for path in write_tables(evaluation, tmp_path / "out")] == ["scores.csv"]
+    assert evaluation.confidence_reason == "no cases.csv beside the predictions"
+
+
+def test_a_table_tells_patients_phases_and_groups(tmp_path: Path, cases: list[Case]) -> None:
+    known = evaluate(tmp_path, cases)
+    table = tmp_path / "groups.csv"
+    lines = [f"{case.name},{case.patient},{case.details['phase']},{case.patient[-1]}" for case in reversed(cases)]
+    table.write_text("\n".join(["case,patient,phase,vendor", *lines]) + "\n")
+    told = evaluate_folders(tmp_path / "predictions", tmp_path / "references", LABELS, groups=table)
+    assert told.patients == known.patients
+    assert told.clinical == known.clinical
+    assert told.summary == known.summary
+    assert {(row.column, row.group) for row in told.groups} == {
+        ("phase", "ED"), ("phase", "ES"), ("vendor", "1"), ("vendor", "2"), ("vendor", "3")
+    }  # fmt: skip
+
+
+def test_what_the_model_expected_is_set_against_what_came(tmp_path: Path, cases: list[Case]) -> None:
+    lines = [f"{case.name},{0.9 - place / 100}," for place, case in enumerate(cases)]
+    (tmp_path / "predictions" / "cases.csv").write_text("\n".join(["case,confidence_LV,confidence_RV", *lines]) + "\n")
+    evaluation = evaluate(tmp_path, cases)
+    (row,) = evaluation.confidence
+    assert (row.structure, row.n, row.mean_dice, row.auroc_reason) == ("LV", 6, 1.0, "none is to be found")
+    assert evaluation.confidence_reason is None
+    assert "The Dice that the model expected" in shown(evaluation)
+    scores = rows(write_tables(evaluation, tmp_path / "out")[0])
+    assert [row["confidence"] for row in scores[:3]] == ["", "", "0.9"]
+
+
+def test_the_order_of_files_and_cases_does_not_matter(tmp_path: Path, cases: list[Case]) -> None:
+    before = evaluate(tmp_path, cases)
+    moved = tmp_path / "predictions" / "zz"
+    moved.mkdir()
+    for path in sorted((tmp_path / "predictions").glob("*.nii.gz"))[:3]:
+        path.rename(moved / path.name)
+    after = evaluate(tmp_path, cases[::-1])
+    assert (after.scores, after.summary, after.groups, after.clinical) == (
+        before.scores,
+        before.summary,
+        before.groups,
+        before.clinical,
+    )
+
+
+def test_the_tables_fit_100_columns(tmp_path: Path, cases: list[Case]) -> None:
+    spoil(tmp_path)
+    text = shown(evaluate(tmp_path, cases))
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert sum("myocardial mass, g" in line for line in text.splitlines()) == 1

@@ -6,7 +6,8 @@ import pytest
 
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
-from uumamba.evaluation.label_file import read_label_set
+from uumamba.evaluation.label_file import read_label_match, read_label_set
+from uumamba.evaluation.label_match import LabelMatch, same_labels
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,94 @@ def test_missing_file(tmp_path: Path) -> None:
     for name in ("labels.yaml", "labels.json"):
         with pytest.raises(InputError, match=name):
             read_label_set(tmp_path / name)
+
+
+ACDC = LabelSet(names=("background", "RV", "MYO", "LV"))
+
+
+def match(tmp_path: Path, text: str, dataset: LabelSet | None = None) -> LabelMatch:
+    path = tmp_path / "labels.yaml"
+    path.write_text(text)
+    return read_label_match(path, dataset)
+
+
+def test_one_mapping_names_both_sides(tmp_path: Path) -> None:
+    assert match(tmp_path, "RV: 1\nMYO: 2\nLV: 3\n") == same_labels(ACDC)
+    optional = match(tmp_path, "labels: {RV: 1, MYO: 2, LV: 3}\noptional: [MYO]\n")
+    assert optional == same_labels(ACDC, optional=["MYO"])
+
+
+def test_each_side_has_its_own_mapping(tmp_path: Path) -> None:
+    found = match(
+        tmp_path,
+        "predictions: {RV: 1, MYO: 2, LV: 3, heart: [1, 2, 3]}\n"
+        "references: {background: 0, LV: 500, MYO: [205, 206], ignore: 9}\noptional: [MYO]\n",
+    )
+    assert found.predictions == {"RV": (1,), "MYO": (2,), "LV": (3,), "heart": (1, 2, 3)}
+    assert found.references == {"LV": (500,), "MYO": (205, 206)}
+    assert (found.optional, found.ignore) == (frozenset({"MYO"}), 9)
+    assert found.structures == ("MYO", "LV")
+    assert found.only_in_predictions == ("RV", "heart")
+
+
+def test_a_data_set_numbers_the_predictions(tmp_path: Path) -> None:
+    found = match(tmp_path, "references: {LV: 1, MYO: 2}\n", ACDC)
+    assert found == LabelMatch({"RV": (1,), "MYO": (2,), "LV": (3,)}, {"LV": (1,), "MYO": (2,)})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "references: {LV: 1}\n",
+            "predictions: is missing; name their numbers too, or give their data set by --dataset",
+        ),
+        ("predictions: {LV: 1}\n", "references: is missing; write for example `references: {LV: 1"),
+        (
+            "predictions: {LV: 1}\nreferences: {LV: 1}\nspare: 1\n",
+            "spare: no such key; a label file with two sides has",
+        ),
+        ("predictions: {LV: 1}\nreferences: [LV]\n", "references: must map structure names to numbers, got .'LV'"),
+        ("predictions: {}\nreferences: {LV: 1}\n", "predictions: must map structure names to numbers, got {}"),
+        ("predictions: {LV: 1}\nreferences: {background: 0}\n", "references: names no structure"),
+        ("predictions: {LV: 1}\nreferences: {background: 3, LV: 1}\n", "references: background: must be 0, got 3"),
+        ("predictions: {LV: 1}\nreferences: {LV: 0}\n", "references: LV: must be a whole number from 1 to 65535, or"),
+        ("predictions: {LV: 1}\nreferences: {LV: 70000}\n", "or a list of them, got 70000"),
+        ("predictions: {LV: 1}\nreferences: {LV: [1, two]}\n", "LV: must be a whole number .* got .1, 'two'."),
+        ("predictions: {LV: 1}\nreferences: {LV: []}\n", "LV: must be a whole number"),
+        ("predictions: {LV: 1}\nreferences: {LV: true}\n", "LV: must be a whole number .* got True"),
+        (
+            "predictions: {LV: 1}\nreferences: {LV: 1, MYO: 1}\n",
+            "references: LV and MYO have the same number 1; change",
+        ),
+        ("predictions: {LV: 1, ignore: 2}\nreferences: {LV: 1}\n", "predictions: ignore: only references have voxels"),
+        (
+            "predictions: {LV: 1}\nreferences: {LV: [1, 2], ignore: 2}\n",
+            "LV: its number 2 is to be ignored; change one",
+        ),
+        ("predictions: {LV: 1}\nreferences: {LV: 1, ignore: [2, 3]}\n", "ignore: must be one number, got .2, 3."),
+        (
+            "predictions: {LV: 1}\nreferences: {lv: 1}\n",
+            r"no name in common \(LV against lv\); give one structure one name",
+        ),
+        ("predictions: {LV: 1}\nreferences: {LV: 1}\noptional: MYO\n", "optional: must be a list of names, got 'MYO'"),
+        (
+            "predictions: {LV: 1}\nreferences: {LV: 1}\noptional: [MYO]\n",
+            "optional: MYO is not compared; compared are LV",
+        ),
+        ("labels: {LV: 1}\noptional: [MYO]\n", "optional: MYO is not compared; compared are LV"),
+    ],
+)
+def test_says_what_is_wrong_with_two_sides(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        match(tmp_path, text)
+    assert "labels.yaml: " in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["RV: 1\n", "predictions: {LV: 1}\nreferences: {LV: 1}\n"])
+def test_with_a_data_set_the_file_gives_the_references_alone(tmp_path: Path, text: str) -> None:
+    with pytest.raises(
+        InputError, match="with --dataset the predictions have the data set's numbers, so the file gives"
+    ):
+        match(tmp_path, text, ACDC)

@@ -56,6 +56,23 @@ def test_only_some_cases(tmp_path: Path) -> None:
         pair_predictions(predictions, references, only=["x"])
 
 
+def test_maps_of_a_prediction_are_no_predictions(tmp_path: Path) -> None:
+    maps = ("a_entropy.nii.gz", "a_disagreement.nii.gz", "b_entropy.nii.gz")
+    pairing = pair_predictions(touch(tmp_path / "p", "a.nii.gz", *maps), touch(tmp_path / "r", "a_gt.nii.gz"))
+    assert pairing.extra == ()
+
+
+def test_the_image_beside_a_marked_reference(tmp_path: Path) -> None:
+    predictions = touch(tmp_path / "p", "a.nii.gz", "b.nii.gz", "c.nii.gz")
+    references = touch(
+        tmp_path / "r", "x/a_gt.nii.gz", "x/a.nii.gz", "y/b.label.nii.gz", "y/b.img.nii.gz", "c_gt.nii.gz", "y/c.nii.gz"
+    )
+    images = {pair.name: pair.image for pair in pair_predictions(predictions, references).pairs}
+    assert images == {"a": references / "x/a.nii.gz", "b": references / "y/b.img.nii.gz", "c": None}
+    (plain,) = pair_predictions(touch(tmp_path / "q", "a.nii.gz"), touch(tmp_path / "s", "a.nii.gz")).pairs
+    assert plain.image is None
+
+
 @pytest.mark.parametrize(
     ("predictions", "references", "message"),
     [

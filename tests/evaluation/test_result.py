@@ -107,3 +107,14 @@ def test_a_broken_evaluation_is_refused(tmp_path: Path) -> None:
     (tmp_path / "scores.csv").write_text("case,structure,dice\na,LV,0.5\na,LV,0.5\n")
     with pytest.raises(InputError, match=r"scores\.csv: line 3: this case is there twice"):
         read_result(tmp_path)
+
+
+def test_the_patients_of_an_evaluation_are_in_its_document(tmp_path: Path) -> None:
+    path = write_scores(tmp_path / "new", ONE, {"p1_a": "wrong"})
+    document = {"schema": "uumamba-evaluation", "schema_version": 1}
+    cases = [{"case": "p1_a", "patient": "p1"}, {"case": "p1_b", "patient": None}]
+    write_json(path / "evaluation.json", {**document, "cases": cases})
+    assert read_result(path).patients == {"p1_a": "p1"}
+    write_json(path / "evaluation.json", {**document, "schema_version": 7, "cases": cases})
+    with pytest.raises(InputError, match=r"evaluation.json: has schema version 7, this program reads 1"):
+        read_result(path)

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from uumamba.core.labels import LabelSet
+from uumamba.evaluation.label_match import LabelMatch, same_labels
 from uumamba.evaluation.pairing import CasePair
 from uumamba.evaluation.scoring import StructureScore, score_case, score_label_maps
 from uumamba.imaging.files import write_label_map
 from uumamba.imaging.image import Image
 from uumamba.metrics import METRICS
 
-LABELS = LabelSet(names=("background", "RV", "MYO", "LV"))
+LABELS = same_labels(LabelSet(names=("background", "RV", "MYO", "LV")))
 SPACING_MM = (1.5, 1.5, 10.0)
 
 
@@ -39,14 +42,14 @@ def test_identity_is_best_everywhere() -> None:
     for score in score_label_maps("case", heart(), heart(), SPACING_MM, LABELS):
         assert score.outcome == "found"
         assert score.metrics == {name: metric.best for name, metric in METRICS.items()}
-        assert score.difference_ml == 0.0
+        assert score.volume_error_ml == 0.0
         assert score.reason is None
 
 
 def test_scores_are_the_metrics_of_each_structure_on_the_whole_image() -> None:
     prediction = np.roll(heart(), (1, 2, 0), axis=(0, 1, 2))
     for score in score_label_maps("case", prediction, heart(), SPACING_MM, LABELS):
-        number = LABELS.structures[score.structure]
+        (number,) = LABELS.references[score.structure]
         for name, metric in METRICS.items():
             expected = metric.function(prediction == number, heart() == number, SPACING_MM)
             assert score.metrics[name] == pytest.approx(expected), name
@@ -65,17 +68,22 @@ def test_missed_false_positive_and_absent() -> None:
     assert scores["LV"].outcome == "missed"
     assert scores["LV"].metrics == pytest.approx(total_miss)
     assert scores["LV"].reason == "LV is not in the prediction: a total miss"
-    assert (scores["LV"].prediction_ml, scores["LV"].difference_ml) == (0.0, pytest.approx(-3.24))
+    assert (scores["LV"].prediction_ml, scores["LV"].volume_error_ml) == (0.0, pytest.approx(-3.24))
+    assert scores["LV"].volume_error_percent == -100
     assert scores["MYO"].outcome == "false positive"
+    assert scores["MYO"].volume_error_ml == scores["MYO"].prediction_ml
+    assert scores["MYO"].volume_error_percent is None
+    assert scores["MYO"].reason == "MYO is not in the reference: a total miss, and no % of its volume of 0"
     assert scores["MYO"].metrics == pytest.approx(total_miss)
     assert scores["RV"].outcome == "absent"
     assert set(scores["RV"].metrics.values()) == {None}
     assert scores["RV"].reason == "RV is in neither: nothing to compare"
+    assert (scores["RV"].volume_error_ml, scores["RV"].volume_error_percent) == (None, None)
     assert scores["RV"].image_diagonal_mm == pytest.approx(diagonal)
 
 
 def test_ignored_voxels_do_not_count() -> None:
-    labels = LabelSet(names=("background", "vessel"), ignore=2)
+    labels = same_labels(LabelSet(names=("background", "vessel"), ignore=2))
     reference = np.zeros((8, 8, 8), dtype=np.uint8)
     reference[2:6, 2:6, 2:6] = 1
     prediction = reference.copy()
@@ -91,7 +99,7 @@ def test_a_single_slice_is_a_2d_image(axis: int) -> None:
     reference[5:25, 5:25] = prediction[5:25, 8:28] = 1
     maps = [np.expand_dims(each, axis) for each in (prediction, reference)]
     spacing = np.insert([1.0, 1.0], axis, 8.0).tolist()
-    (score,) = score_label_maps("case", *maps, spacing, LabelSet(names=("background", "vessel")))
+    (score,) = score_label_maps("case", *maps, spacing, same_labels(LabelSet(names=("background", "vessel"))))
     for name, metric in METRICS.items():
         assert score.metrics[name] == pytest.approx(metric.function(prediction == 1, reference == 1, (1.0, 1.0)))
     assert score.reference_ml == pytest.approx(400 * 8 / 1000)
@@ -132,7 +140,7 @@ def test_every_way_to_fail_keeps_the_reference(tmp_path: Path) -> None:
             assert score.outcome == "failed"
             assert set(score.metrics.values()) == {None}
             assert score.prediction_ml is None
-            assert score.difference_ml is None
+            assert score.volume_error_ml is None
             assert score.reference_ml
             assert score.image_diagonal_mm
             assert re.match(reason, str(score.reason)), score.reason
@@ -145,3 +153,104 @@ def test_an_unreadable_reference_fails_its_case(tmp_path: Path) -> None:
         assert score.outcome == "failed"
         assert (score.reference_ml, score.image_diagonal_mm) == (None, None)
         assert str(score.reason).startswith("reference: ")
+
+
+OTHER_ORDER = LabelMatch(
+    predictions={"RV": (1,), "MYO": (2,), "LV": (3,)},
+    references={"LV": (1,), "MYO": (2,), "papillary": (7,)},
+    optional=frozenset({"MYO"}),
+)
+
+
+def other_order() -> NDArray[np.uint8]:
+    """`heart` as a reference in the other order, which has no RV."""
+    reference = np.zeros_like(heart())
+    reference[heart() == 3], reference[heart() == 2] = 1, 2
+    return reference
+
+
+def test_each_side_has_its_own_numbers() -> None:
+    scores = score_label_maps("case", heart(), other_order(), SPACING_MM, OTHER_ORDER)
+    assert [(score.structure, score.outcome, score.metrics["dice"]) for score in scores] == [
+        ("MYO", "found", 1.0),
+        ("LV", "found", 1.0),
+    ]
+
+
+def test_what_is_optional_and_not_in_the_reference_is_not_labelled() -> None:
+    reference = other_order()
+    reference[reference == 2] = 0
+    muscle, cavity = score_label_maps("case", heart(), reference, SPACING_MM, OTHER_ORDER)
+    assert muscle.outcome == "not labelled"
+    assert muscle.reason == "MYO is not labelled in this reference: nothing to compare"
+    assert set(muscle.metrics.values()) == {None}
+    assert (muscle.reference_ml, muscle.volume_error_ml, muscle.volume_error_percent) == (None, None, None)
+    assert muscle.prediction_ml
+    assert cavity.metrics["dice"] == 1.0
+    prediction = heart()
+    prediction[prediction == 2] = 0
+    missed, _ = score_label_maps("case", prediction, other_order(), SPACING_MM, OTHER_ORDER)
+    assert missed.outcome == "missed"
+
+
+def test_several_numbers_make_one_structure_and_may_be_part_of_another() -> None:
+    labels = LabelMatch({"wall": (2, 3), "LV": (3,)}, {"LV": (3,), "wall": (2, 3)})
+    prediction = heart()
+    prediction[prediction == 3] = 2
+    whole, cavity = score_label_maps("case", prediction, heart(), SPACING_MM, labels)
+    assert (whole.metrics["dice"], whole.volume_error_ml) == (1.0, 0.0)
+    assert whole.reference_ml == pytest.approx(np.isin(heart(), (2, 3)).sum() * 22.5 / 1000)
+    assert cavity.outcome == "missed"
+
+
+def test_a_number_without_a_name_fails_on_its_own_side(tmp_path: Path) -> None:
+    files = save(tmp_path / "a.nii.gz", heart()), save(tmp_path / "a_gt.nii.gz", other_order())
+    assert {score.outcome for score in score_case(CasePair("a", *files), OTHER_ORDER)} == {"found"}
+    (score, _) = score_case(CasePair("a", files[0], files[0]), OTHER_ORDER)
+    assert str(score.reason).startswith("reference: ")
+    assert "holds the labels 3; known are 0 background, 1 LV, 2 MYO, 7 papillary" in str(score.reason)
+
+
+def test_a_failed_case_without_an_optional_structure_has_no_volume_of_it(tmp_path: Path) -> None:
+    reference = other_order()
+    reference[reference == 2] = 0
+    pair = CasePair("a", None, save(tmp_path / "a_gt.nii.gz", reference))
+    muscle, cavity = score_case(pair, OTHER_ORDER)
+    assert (muscle.outcome, muscle.reference_ml) == ("failed", None)
+    assert cavity.reference_ml
+
+
+@given(
+    st.permutations([1, 2, 3, 40, 500]),
+    st.permutations([1, 2, 3, 40, 500]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=25, deadline=None)
+def test_relabelling_both_sides_changes_nothing(predicted: list[int], true: list[int], seed: int) -> None:
+    """Whatever the numbers, the same voxels under the same names have the same scores, in the order of the names."""
+    generator = np.random.default_rng(seed)
+    maps = [generator.integers(0, 4, (6, 5, 3)).astype(np.uint8) for _ in range(2)]
+    plain = score_label_maps("case", *maps, SPACING_MM, LABELS)
+    sides = [np.array([0, *numbers[:3]], dtype=np.int16) for numbers in (predicted, true)]
+    names = {name: place for place, name in enumerate(LABELS.structures, 1)}
+    labels = LabelMatch(
+        {name: (int(sides[0][place]),) for name, place in names.items()},
+        {name: (int(sides[1][place]),) for name, place in reversed(names.items())},
+    )
+    renamed = score_label_maps(
+        "case", *(side[labels_of] for side, labels_of in zip(sides, maps, strict=True)), SPACING_MM, labels
+    )
+    assert renamed == plain
+
+
+def test_the_sign_of_a_volume_error_is_that_of_prediction_minus_reference() -> None:
+    more, less = heart(), heart()
+    more[1, 4:16] = 1
+    less[2, 4:16] = 0
+    for prediction, sign in ((more, 1), (less, -1)):
+        score = by_structure(score_label_maps("case", prediction, heart(), SPACING_MM, LABELS))["RV"]
+        assert score.volume_error_ml == pytest.approx(sign * 12 * 4 * 22.5 / 1000)
+        assert score.volume_error_percent == pytest.approx(sign * 100 / 6)
+    forth = by_structure(score_label_maps("case", more, less, SPACING_MM, LABELS))["RV"]
+    back = by_structure(score_label_maps("case", less, more, SPACING_MM, LABELS))["RV"]
+    assert forth.volume_error_ml == pytest.approx(-(back.volume_error_ml or 0))

@@ -25,6 +25,7 @@ from uumamba.imaging.files import (
     without_mark,
     write_image,
     write_label_map,
+    write_map,
 )
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
@@ -126,6 +127,38 @@ def test_label_maps_take_over_the_inputs_header(
     assert bytes(after["descrip"]).rstrip(b"\0") == b"uumamba - research use only"
     assert (after.get_data_dtype(), float(after["cal_max"]), after.get_slope_inter()) == (np.uint8, 0, (None, None))
     np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), labels)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_maps_are_numbers_on_the_inputs_grid(
+    make_nifti: MakeNifti, voxels: NDArray[Any], tmp_path: Path, suffix: str
+) -> None:
+    source = make_nifti(voxels, scl_slope=2, intent_code=1002, **OBLIQUE)
+    image = read_image(source)
+    values = np.random.default_rng(1).random(voxels.shape)
+    path = tmp_path / f"entropy{suffix}"
+    write_map(path, values, image)
+    read_back = read_image(path)
+    np.testing.assert_array_equal(read_back.data, values.astype(np.float32))
+    require_same_grid(image, read_back, "image", "map")
+    if suffix in (".nii.gz", ".nii"):
+        before, after = nib.load(source).header, nib.load(path).header
+        for name in GEOMETRY:
+            np.testing.assert_array_equal(before[name], after[name], err_msg=name)
+        assert (after.get_data_dtype(), int(after["intent_code"])) == (np.float32, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((5, 4, 3), np.nan), "60 of 60 voxels are NaN"),
+        (np.ones((3, 4, 5)), "the values have shape 3 x 4 x 5, th"),
+    ],
+)
+def test_wrong_maps_are_not_written(tmp_path: Path, values: NDArray[Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        write_map(tmp_path / "map.nii", values, image_on(np.eye(3), (1, 1, 1), (0, 0, 0)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_simpleitk_sees_a_label_map_on_its_images_grid(

@@ -18,6 +18,7 @@ from uumamba.inference.bundle import (
     build_network,
     find_bundle,
     read_bundle,
+    read_description,
     write_bundle,
 )
 from uumamba.inference.calibration import Calibration
@@ -34,6 +35,17 @@ def test_round_trip(tmp_path: Path, description: BundleDescription) -> None:
     assert bundle.description.labels.names == ("background", "cavity", "wall")
     assert bundle.state.keys() == state.keys()
     assert all(torch.equal(bundle.state[name], state[name]) for name in state)
+
+
+def test_a_description_is_read_without_the_weights_and_refused_like_them(
+    tmp_path: Path, description: BundleDescription
+) -> None:
+    path = tmp_path / BUNDLE_NAME
+    write_bundle(path, state={"weight": torch.zeros(2)}, description=description)
+    assert read_description(path) == read_description(tmp_path) == description
+    path.write_bytes(b"no bundle")
+    with pytest.raises(InputError, match="not a readable safetensors file"):
+        read_description(path)
 
 
 def test_tensors_are_kept_as_float32_copies(tmp_path: Path, description: BundleDescription) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,18 +16,6 @@ from uumamba.inference.series import frame_of, frames_in_words, predict_series
 
 MakeBundle = Callable[..., Bundle]
 MakeImage = Callable[..., Image]
-
-
-class Network:
-    """A real predictor."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        self.predictor = Predictor([bundle])
-
-    def predict(self, images: Sequence[Image], *, maps: bool = False) -> Prediction:
-        assert not maps
-        result = self.predictor.predict(images)
-        return result if isinstance(result, Prediction) else Prediction(result, {})
 
 
 @dataclass
@@ -55,22 +44,35 @@ def told(confidence: dict[str, float | None], *flags: Flag, entropy: float | Non
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_equals_its_frames_one_by_one(make_bundle: MakeBundle, series: Image, order: str) -> None:
-    network = Network(make_bundle())
-    stored = Image(np.asarray(series.data, order="F" if order == "F" else "C"), series.affine)
-    labels = predict_series(network, stored).labels
+def test_equals_its_frames_one_by_one(make_bundle: MakeBundle, series: Image, order: Literal["C", "F"]) -> None:
+    predictor = Predictor([make_bundle()])
+    stored = Image(np.asarray(series.data, order=order), series.affine)
+    labels = predict_series(predictor, stored).labels
     assert (labels.dtype, labels.shape) == (np.uint8, series.data.shape)
     for frame in range(4):
         alone = Image(np.ascontiguousarray(series.data[..., frame]), series.affine)
-        np.testing.assert_array_equal(labels[..., frame], network.predict([alone]).labels)
+        np.testing.assert_array_equal(labels[..., frame], predictor.predict([alone]).labels)
     assert any((labels[..., 0] != labels[..., frame]).any() for frame in range(1, 4))
 
 
+def test_maps_and_confidence_are_those_of_the_frames(make_bundle: MakeBundle, series: Image) -> None:
+    predictor = Predictor([make_bundle()])
+    alone = [predictor.predict([frame_of(series, frame)], maps=True) for frame in range(4)]
+    together = predict_series(predictor, series, maps=True)
+    assert together.entropy is not None
+    assert together.confidence
+    for frame, prediction in enumerate(alone):
+        np.testing.assert_array_equal(together.entropy[..., frame], prediction.entropy)
+    for name, lowest in together.confidence.items():
+        known = [value for prediction in alone if (value := prediction.confidence[name]) is not None]
+        assert lowest == min(known, default=None)
+
+
 def test_order_of_frames_does_not_matter(make_bundle: MakeBundle, series: Image) -> None:
-    network = Network(make_bundle())
+    predictor = Predictor([make_bundle()])
     backwards = Image(series.data[..., ::-1], series.affine)
-    forwards = predict_series(network, series).labels
-    np.testing.assert_array_equal(predict_series(network, backwards).labels, forwards[..., ::-1])
+    forwards = predict_series(predictor, series).labels
+    np.testing.assert_array_equal(predict_series(predictor, backwards).labels, forwards[..., ::-1])
 
 
 def test_a_frame_is_a_view_on_the_same_grid(series: Image) -> None:
@@ -90,7 +92,7 @@ def test_flags_are_there_once_and_name_the_frames(series: Image) -> None:
     frames = [told({}, dim), told({}, dim, Flag("cut", "LV is cut here")), told({}, dim), told({}, dim, cut)]
     assert predict_series(Told(frames), series).flags == (
         Flag("dim", "all 4 frames: the image is dim"),
-        Flag("cut", "frames 2, 4: LV is cut here"),
+        Flag("cut", "frames 2, 4; in frame 2: LV is cut here"),
     )
 
 
@@ -121,11 +123,11 @@ def test_frames_in_words(frames: tuple[int, ...], words: str) -> None:
 
 def test_one_volume_is_no_series(make_bundle: MakeBundle, make_image: MakeImage) -> None:
     with pytest.raises(InputError, match=r"a series has the axes \(x, y, z, time\), got 3 axes; predict a single"):
-        predict_series(Network(make_bundle()), make_image())
+        predict_series(Predictor([make_bundle()]), make_image())
 
 
 def test_an_error_names_its_frame(make_bundle: MakeBundle, series: Image) -> None:
     series.data[4, 4, 1, 2] = 3e38
     with pytest.raises(UumambaError, match=r"^frame 3: ") as error:
-        predict_series(Network(make_bundle()), series)
+        predict_series(Predictor([make_bundle()]), series)
     assert "\n" not in str(error.value)

@@ -39,6 +39,7 @@ def bundle(run: Path, tmp_path: Path) -> Bundle:
             tmp_path / "mine" / "model.safetensors",
             calibration=Calibration(),
             postprocessing=Postprocessing(),
+            fingerprint=None,
         )
     )
 
@@ -141,7 +142,19 @@ def test_a_model_that_does_not_say_what_it_saw(
     assert calibrate(unknown, trained) == 2
     assert "does not say on which fold it was trained; name a fold with --fold" in capsys.readouterr().err
     assert calibrate(unknown, trained, "--fold", "0") == 0
-    assert "that it never saw those of fold 0 is not checked" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "that it never saw those of fold 0 is not checked" in said
+    assert "gets no fingerprint, so `uumamba infer` cannot compare images: it does not name its training cases" in said
+    assert read_bundle(unknown).description.fingerprint is None
+
+
+def test_training_cases_that_are_not_stored_give_no_fingerprint(
+    bundle: Bundle, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = change(bundle, tmp_path / "elsewhere" / "model.safetensors", seen=("a", "b"))
+    assert calibrate(elsewhere, trained) == 0
+    assert "cannot compare images: 2 of its training cases are not stored" in " ".join(capsys.readouterr().err.split())
+    assert read_bundle(elsewhere).description.fingerprint is None
 
 
 def test_cases_of_another_preprocessing_are_refused(

@@ -11,9 +11,10 @@ import pytest
 
 from tests.fakes import program
 from uumamba.core.files import read_json
+from uumamba.imaging.files import read_label_map, write_label_map
 
-TABLES = {"scores.csv", "summary.json"}
-CLINICAL = {"clinical.csv", "clinical.json"}
+TABLES = {"scores.csv", "evaluation.json", "report.html"}
+CLINICAL = {"clinical.csv", "groups.csv"}
 
 
 def evaluate(predictions: Path, references: Path, output: Path, *options: str | Path) -> int:
@@ -63,11 +64,15 @@ def test_the_identity_is_perfect(evaluated: Path) -> None:
     found = [score for score in scores if score["outcome"] == "found"]
     assert len(found) > 20
     for score in found:
-        assert (float(score["dice"]), float(score["hd95_mm"]), float(score["difference_ml"])) == (1.0, 0.0, 0.0)
+        assert (float(score["dice"]), float(score["hd95_mm"]), float(score["volume_error_ml"])) == (1.0, 0.0, 0.0)
     assert {score["outcome"] for score in scores} <= {"found", "absent"}
-    summary: dict[str, Any] = read_json(evaluated / "summary.json")
-    assert (summary["cases"], summary["failed"], summary["predictions_without_reference"]) == (10, {}, [])
-    assert summary["note"] == "Research use only."
+    document: dict[str, Any] = read_json(evaluated / "evaluation.json")
+    assert (len(document["cases"]), document["failed"], document["predictions_without_reference"]) == (10, {}, [])
+    assert (document["schema"], document["schema_version"]) == ("uumamba-evaluation", 1)
+    assert document["note"] == "Research use only."
+    assert document["origin"]["dataset"] == "acdc"
+    assert {picture["kind"] for picture in document["pictures"]} == {"dice", "correlation", "bland_altman", "overlay"}
+    assert all((evaluated / picture["file"]).is_file() for picture in document["pictures"])
 
 
 def test_the_hearts_function_agrees_with_itself(evaluated: Path) -> None:
@@ -76,14 +81,16 @@ def test_the_hearts_function_agrees_with_itself(evaluated: Path) -> None:
     ejection = [row for row in measured if row["measure"] == "lv_ef_percent"]
     assert len(ejection) == 5
     assert all(float(row["difference"]) == 0 and 5 < float(row["reference"]) < 90 for row in ejection)
-    assert all(measure["agreement"]["bias"] == 0 for measure in read_json(evaluated / "clinical.json")["measures"])
+    clinical = read_json(evaluated / "evaluation.json")["clinical"]
+    assert len(clinical["measures"]) == 9
+    assert all(measure["bias"] == 0 for measure in clinical["measures"])
 
 
 def test_the_pictures_are_pictures(evaluated: Path) -> None:
     pictures = {path.name: matplotlib.image.imread(path) for path in evaluated.glob("*.png")}
     assert set(pictures) == {
-        "dice.png", "agreement.png", "overlay_worst.png", "overlay_second_worst.png", "overlay_middle.png",
-        "overlay_best.png",
+        "dice.png", "correlation.png", "bland_altman.png", "overlay_worst.png", "overlay_second_worst.png",
+        "overlay_middle.png", "overlay_best.png",
     }  # fmt: skip
     for name, pixels in pictures.items():
         assert np.ptp(pixels[..., :3]) > 0.5, name
@@ -113,11 +120,11 @@ def test_a_missing_prediction_is_a_failure_and_all_else_is_written(
     assert f"uumamba: 1 of 10 cases failed, the first is {case}: no prediction" in error
     assert "scores.csv" in error
     assert names(tmp_path / "out") >= TABLES | CLINICAL | {"dice.png", "overlay_best.png"}
-    summary = read_json(tmp_path / "out" / "summary.json")
+    summary = read_json(tmp_path / "out" / "evaluation.json")
     assert summary["failed"] == {case: "no prediction"}
     failed = [row for row in rows(tmp_path / "out" / "scores.csv") if row["case"] == case]
     assert [(row["outcome"], row["dice"]) for row in failed] == [("failed", "")] * 3
-    for structure in summary["structures"]:
+    for structure in summary["summary"]["structures"]:
         dice = structure["metrics"]["dice"]
         assert dice["mean"] == 1.0
         assert dice["mean_with_failures"] < 1.0
@@ -130,9 +137,9 @@ def test_names_of_the_structures_come_from_one_place(
     labels.write_text("RV: 1\nMYO: 2\nLV: 3\n")
     output = tmp_path / "out"
     assert evaluate(perfect, training, output) == 2
-    assert "either --dataset or --labels" in capsys.readouterr().err
+    assert "give --dataset, or --labels, or both" in capsys.readouterr().err
     assert evaluate(perfect, training, output, "--dataset", "acdc", "--labels", labels) == 2
-    assert "either --dataset or --labels" in capsys.readouterr().err
+    assert "with --dataset the predictions have the data set's numbers" in capsys.readouterr().err
     assert not output.exists()
 
 
@@ -141,7 +148,8 @@ def test_a_label_file_does_without_a_data_set(perfect: Path, training: Path, tmp
     labels.write_text("right: 1\nmuscle: 2\nleft: 3\n")
     assert evaluate(perfect, training, tmp_path / "out", "--labels", labels) == 0
     assert {row["structure"] for row in rows(tmp_path / "out" / "scores.csv")} == {"right", "muscle", "left"}
-    assert names(tmp_path / "out") == TABLES | {"dice.png"}
+    overlays = {f"overlay_{rank}.png" for rank in ("worst", "second_worst", "middle", "best")}
+    assert names(tmp_path / "out") == TABLES | overlays | {"dice.png"}
 
 
 def test_a_plain_folder_of_references_has_no_clinical_tables(perfect: Path, tmp_path: Path) -> None:
@@ -178,6 +186,9 @@ def test_the_official_test_split_alone_has_clinical_tables(my_data: Path, tmp_pa
         (("--fold", "0"), "--fold needs --dataset"),
         (("--dataset", "acdk"), "--dataset acdk: no such data set; there are acdc"),
         (("--labels", "none.yaml"), "none.yaml"),
+        (("--dataset", "acdc", "--groups", "none.csv"), "none.csv: no such file"),
+        (("--dataset", "acdc", "--cases", "none.csv"), "--cases none.csv: no such file"),
+        (("--dataset", "acdc", "--cases", "a", "--fold", "0"), "--cases and --fold both choose the cases"),
         (("--dataset", "acdc", "--references", "nowhere"), "nowhere: no such folder"),
     ],
 )
@@ -201,3 +212,52 @@ def test_what_infer_writes_of_a_fold_can_be_evaluated_for_that_fold(
     held_out = read_json(trained / "acdc" / "folds.json")[1]["validation"]
     assert sorted({row["case"] for row in rows(output / "scores.csv")}) == sorted(held_out)
     assert {row["patient"] for row in rows(output / "clinical.csv")} == {name.split("_")[0] for name in held_out}
+
+
+def test_references_in_another_order_without_a_structure(perfect: Path, tmp_path: Path) -> None:
+    """As in Sunnybrook: LV 1, muscle 2 at end-diastole alone, no RV; what is not labelled makes no prediction worse."""
+    references = tmp_path / "references"
+    references.mkdir()
+    for place, file in enumerate(sorted(perfect.iterdir())):
+        original = read_label_map(file)
+        changed = np.select([original.data == 3, (original.data == 2) & (place % 2 == 0)], [1, 2], 0)
+        write_label_map(references / file.name, changed.astype(np.uint8), original)
+    labels, output = tmp_path / "labels.yaml", tmp_path / "out"
+    labels.write_text("references: {LV: 1, MYO: 2}\noptional: [MYO]\n")
+    assert evaluate(perfect, references, output, "--dataset", "acdc", "--labels", labels) == 0
+    scores = rows(output / "scores.csv")
+    assert [row["outcome"] for row in scores if row["structure"] == "MYO"] == ["found", "not labelled"] * 5
+    assert {row["dice"] for row in scores} == {"1.0", ""}
+    document = read_json(output / "evaluation.json")
+    assert document["not_compared"] == {"predictions": ["RV"], "references": []}
+    assert document["structures"][1] == {
+        "name": "LV", "prediction_numbers": [3], "reference_numbers": [1], "optional": False
+    }  # fmt: skip
+
+
+def test_some_cases_and_a_table_of_groups_replace_an_earlier_evaluation(
+    perfect: Path, training: Path, tmp_path: Path
+) -> None:
+    output, table = tmp_path / "out", tmp_path / "table.csv"
+    assert evaluate(perfect, training, output, "--dataset", "acdc") == 0
+    (output / "notes.txt").write_text("mine")
+    chosen = sorted(path.name.removesuffix(".nii.gz") for path in perfect.iterdir())[:2]
+    table.write_text(f"case,vendor\n{chosen[0]},GE\n")
+    plain = shutil.copytree(perfect, tmp_path / "plain")
+    options = ("--dataset", "acdc", "--cases", ",".join(chosen), "--groups", table)
+    assert evaluate(perfect, plain, output, *options) == 0
+    assert names(output) == TABLES | {"dice.png", "groups.csv", "notes.txt"}
+    assert {row["case"] for row in rows(output / "scores.csv")} == set(chosen)
+    assert [row["group"] for row in rows(output / "groups.csv") if row["metric"] == "dice"] == [
+        *["GE"] * 3,
+        *["not given"] * 3,
+    ]
+
+
+def test_a_folder_with_files_of_something_else_is_left_alone(
+    perfect: Path, training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scores.csv").write_text("player,points\n")
+    assert evaluate(perfect, training, tmp_path, "--dataset", "acdc") == 2
+    assert "holds a scores.csv that is not of an evaluation" in capsys.readouterr().err
+    assert (tmp_path / "scores.csv").read_text() == "player,points\n"

@@ -1,7 +1,10 @@
 """Images in, label maps on their own grids out; one bad file does not end the batch."""
 
 import csv
+import os
 import shutil
+import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +12,14 @@ import pytest
 
 from tests.fakes import program
 from tests.fakes.folders import contents, written
-from uumamba.core.files import read_json
+from uumamba.core.files import hash_file, read_json
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.grid import require_same_grid
-from uumamba.inference.bundle import read_bundle
+from uumamba.imaging.image import Image
+from uumamba.inference.bundle import read_bundle, write_bundle
+from uumamba.inference.postprocessing import LargestComponents, Postprocessing
+from uumamba.inference.prediction import Prediction
+from uumamba.inference.predictor import Predictor
 
 
 def infer(model: Path, source: Path, output: Path, *options: str | Path) -> int:
@@ -54,10 +61,12 @@ def test_the_tables_say_how_each_case_ended_and_with_which_model(
 ) -> None:
     found = rows(predicted)
     assert {row["input"] for row in found.values()} == {str(image) for image in images}
-    assert {row["status"] for row in found.values()} == {"ok"}
+    assert {row["status"] for row in found.values()} <= {"ok", "flagged"}
     assert all(row["repairs"] for row in found.values())
     record = read_json(predicted / "run.json")
-    assert record["cases"] == {"ok": 2}
+    flagged = sum(row["status"] == "flagged" for row in found.values())
+    assert record["counts"] == {"cases": 2, "ok": 2 - flagged, "flagged": flagged, "failed": 0, "not_reached": 0}
+    assert [case["case"] for case in record["cases"]] == sorted(found)
     assert (record["device"], record["precision"], record["overlap"], record["mirror"]) == ("cpu", "fp32", 0.5, False)
     assert record["models"] == [{"path": str(run / "model.safetensors"), "sha256": read_bundle(run).sha256}]
     assert record["notice"] == "research use only"
@@ -77,8 +86,13 @@ def test_broken_files_fail_alone_and_the_good_ones_are_bitwise_the_same(
     assert label_maps(tmp_path / "out") == label_maps(predicted)
     found = rows(tmp_path / "out")
     assert {case for case, row in found.items() if row["status"] == "failed"} == {"cut", "text"}
-    assert all(bool(row["reason"]) == (row["status"] == "failed") for row in found.values())
-    assert read_json(tmp_path / "out" / "run.json")["cases"] == {"ok": 2, "failed": 2}
+    assert all(bool(row["reason"]) == bool(row["code"]) == (row["status"] != "ok") for row in found.values())
+    record = read_json(tmp_path / "out" / "run.json")
+    assert (record["counts"]["cases"], record["counts"]["failed"]) == (4, 2)
+    assert {case["case"]: case["code"] for case in record["cases"] if case["status"] == "failed"} == {
+        "cut": "unreadable",
+        "text": "unreadable",
+    }
 
 
 def test_a_bundle_alone_segments_an_image_of_any_name(
@@ -128,6 +142,120 @@ def test_mirroring_and_overlap_are_on_record(run: Path, images: tuple[Path, ...]
     assert (record["mirror"], record["overlap"]) == (True, 0.25)
 
 
+def test_the_record_says_what_else_was_chosen(run: Path, images: tuple[Path, ...], tmp_path: Path) -> None:
+    options = ("--threads", "1", "--uncertainty", "--model", run, "--weight", "3", "--weight", "1")
+    assert infer(run, images[0], tmp_path, *options) == 0
+    record = read_json(tmp_path / "run.json")
+    assert (record["threads"], record["uncertainty"], record["weights"]) == (1, True, [3.0, 1.0])
+    case = rows(tmp_path)[record["cases"][0]["case"]]
+    for name in ("entropy", "disagreement"):
+        assert hash_file(tmp_path / f"{case['case']}_{name}.nii.gz") == case[f"{name}_sha256"]
+    assert 0 <= float(case["confidence_lowest"]) <= 1
+
+
+def test_post_processing_may_be_left_out(run: Path, images: tuple[Path, ...], tmp_path: Path) -> None:
+    bundle = read_bundle(run)
+    steps = Postprocessing(steps=(LargestComponents(structures=(bundle.description.labels.names[1],)),))
+    description = bundle.description.model_copy(update={"postprocessing": steps})
+    write_bundle(tmp_path / "model.safetensors", state=bundle.state, description=description)
+    for name, options in (("with", ()), ("without", ("--no-postprocessing",))):
+        assert infer(tmp_path / "model.safetensors", images[0], tmp_path / name, *options) == 0
+    records = [read_json(tmp_path / name / "run.json") for name in ("with", "without")]
+    assert [len(record["postprocessing"]["steps"]) for record in records] == [1, 0]
+    assert records[0]["predictor_sha256"] != records[1]["predictor_sha256"]
+
+
+def test_what_a_shell_makes_of_a_pattern_and_what_it_leaves(
+    run: Path, images: tuple[Path, ...], predicted: Path, tmp_path: Path
+) -> None:
+    assert infer(run, images[0], tmp_path / "shell", *images[1:]) == 0
+    assert label_maps(tmp_path / "shell") == label_maps(predicted)
+    assert infer(run, images[0].parent / "*_frame??.nii.gz", tmp_path / "quoted") == 0
+    assert label_maps(tmp_path / "quoted") == label_maps(predicted)
+
+
+def test_a_table_of_cases(run: Path, images: tuple[Path, ...], tmp_path: Path) -> None:
+    (tmp_path / "study.csv").write_text(f"case,image,height_cm\nAnna,{images[0]},172\nBert,missing.nii,180\n")
+    assert infer(run, tmp_path / "study.csv", tmp_path / "out") == 3
+    assert [row["status"] == "failed" for row in rows(tmp_path / "out").values()] == [False, True]
+    assert rows(tmp_path / "out")["Bert"]["code"] == "missing"
+    assert read_json(tmp_path / "out" / "run.json")["cases"][0]["details"] == {"height_cm": "172"}
+
+
+def test_results_are_not_replaced_by_accident(
+    run: Path, images: tuple[Path, ...], predicted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(predicted, output)
+    before = written(output)
+    assert infer(run, images[0], output) == 2
+    assert "holds the results of a batch (cases.csv); --resume goes on with it" in capsys.readouterr().err
+    assert written(output) == before
+    assert infer(run, images[0], output, "--overwrite") == 0
+    assert set(label_maps(output)) == {images[0].name}
+
+
+def test_jobs_of_an_array_and_the_whole_table(
+    run: Path, images: tuple[Path, ...], predicted: Path, tmp_path: Path
+) -> None:
+    for shard in ("2/2", "1/2"):
+        assert infer(run, images[0].parent, tmp_path, "--shard", shard) == 0
+    assert {path.name for path in tmp_path.glob("*.json")} == {"run_1_of_2.json", "run_2_of_2.json"}
+    before = written(tmp_path)
+    assert infer(run, images[0].parent, tmp_path, "--resume") == 0
+    assert before.items() <= written(tmp_path).items()
+    assert label_maps(tmp_path) == label_maps(predicted)
+    assert list(rows(tmp_path)) == sorted(rows(predicted))
+
+
+@pytest.fixture
+def handlers_as_they_were() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def sending(monkeypatch: pytest.MonkeyPatch, *numbers: signal.Signals) -> None:
+    """Let each prediction send signals to this process when it has begun."""
+    predict = Predictor.predict
+
+    def send(self: Predictor, images: Sequence[Image], *, maps: bool = False) -> Prediction:
+        for number in numbers:
+            os.kill(os.getpid(), number)
+        return predict(self, images, maps=maps)
+
+    monkeypatch.setattr(Predictor, "predict", send)
+
+
+@pytest.mark.usefixtures("handlers_as_they_were")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_between_cases_and_it_goes_on(
+    number: signal.Signals, run: Path, images: tuple[Path, ...], predicted: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with monkeypatch.context() as patch:
+        sending(patch, number)
+        assert infer(run, images[0].parent, tmp_path) == 75
+    message = f"uumamba: stopped by {number.name} after 1 of 2 cases, which are kept; the same command with --resume"
+    assert message in capsys.readouterr().err
+    assert read_json(tmp_path / "run.json")["counts"]["not_reached"] == 1
+    done = written(tmp_path)[images[0].name]
+    assert infer(run, images[0].parent, tmp_path, "--resume") == 0
+    assert label_maps(tmp_path) == label_maps(predicted)
+    assert written(tmp_path)[images[0].name] == done
+
+
+@pytest.mark.usefixtures("handlers_as_they_were")
+def test_a_second_ctrl_c_ends_it_at_once(
+    run: Path, images: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending(monkeypatch, signal.SIGINT, signal.SIGINT)
+    assert infer(run, images[0].parent, tmp_path) == 130
+    assert label_maps(tmp_path) == {}
+    assert read_json(tmp_path / "run.json")["counts"]["not_reached"] == 2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -137,6 +265,11 @@ def test_mirroring_and_overlap_are_on_record(run: Path, images: tuple[Path, ...]
         (("--fold", "all", "--dataset", "acdc"), "--fold all: holds out no case"),
         (("--model", "no such run"), "no such run: no such file or folder"),
         (("--input", "no such image.nii"), "no such image.nii: no such file or folder"),
+        (("--input", "no such/*.nii"), "no such/*.nii: fits no file and no folder"),
+        (("no such image.nii",), "no such image.nii: no such file or folder"),
+        (("--shard", "3/2"), "--shard 3/2: must be i/n"),
+        (("--resume", "--overwrite"), "--overwrite cannot be given with --resume or --shard"),
+        (("--weight", "1", "--weight", "2"), "weights 1, 2 for 1 model(s)"),
     ],
 )
 def test_what_cannot_be_done_is_told_before_any_work(

@@ -14,6 +14,8 @@ from tests.fakes import program
 from tests.fakes.folders import contents
 from uumamba.config import load_config
 from uumamba.core.files import read_json, write_json
+from uumamba.data.fingerprint import fingerprint_of_store
+from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.history import read_history
 from uumamba.workflows import training_result
@@ -107,6 +109,8 @@ def test_the_bundle_says_what_it_was_trained_on(run: Path) -> None:
     assert description.training.data_hash == record["data_hash"]
     assert description.training.scores == record["finished"]["scores"]
     assert "Bernard" in description.citation
+    store = WorkFolder(run.parents[2]).store("2d")
+    assert description.fingerprint == fingerprint_of_store(store, record["split"]["training"], description.plan)
 
 
 def test_training_needs_nothing_but_the_work_folder_and_no_image_library(my_work: Path, run: Path) -> None:

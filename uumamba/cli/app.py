@@ -22,6 +22,7 @@ from uumamba.cli import (
     infer,
     landscape,
     preprocess,
+    report,
     train,
 )
 from uumamba.core.errors import UumambaError
@@ -39,6 +40,7 @@ app.command()(infer.infer)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(compare.compare)
+app.command()(report.report)
 app.command("import")(import_.import_)
 app.command()(export.export)
 app.command()(landscape.landscape)

@@ -5,25 +5,34 @@ from typing import Annotated
 
 import typer
 
-from uumamba.cli.options import OnlyFold, Verbose, Work, fold_cases
+from uumamba.cli.options import OnlyCases, OnlyFold, Verbose, Work, chosen_cases
 from uumamba.core.log import show_log
 
 
 def evaluate(
     predictions: Annotated[Path, typer.Option(help="Folder of predicted label maps.")],
     references: Annotated[Path, typer.Option(help="Folder of reference label maps, or the data set's folder.")],
-    output: Annotated[Path, typer.Option(help="Folder for the tables and pictures.")],
-    dataset: Annotated[str | None, typer.Option(help="Data set: acdc; adds its clinical measures.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for tables and pictures; an earlier evaluation is replaced.")],
+    dataset: Annotated[str | None, typer.Option(help="Data set: acdc; names structures, patients and phases.")] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="YAML or JSON file of label names and numbers, instead of --dataset.")
+        Path | None,
+        typer.Option(
+            help="YAML or JSON of names and numbers, for both sides or for predictions: and references: each."
+        ),
     ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV with a column case or patient, and columns to group by: vendor, disease.")
+    ] = None,
+    cases: OnlyCases = None,
     fold: OnlyFold = None,
     work: Work = Path("work"),
     verbose: Verbose = False,
 ) -> None:
-    """Compare label maps with references: Dice, distances in mm, volumes in ml, clinical measures."""
+    """Compare label maps with references: Dice, distances in mm, volumes in ml, clinical measures, by group."""
     from uumamba.workflows import evaluate as workflow
 
     show_log(verbose)
-    only = fold_cases(work, dataset, fold)
-    workflow.evaluate(predictions, references, output, dataset_name=dataset, label_file=labels, only=only)
+    only = chosen_cases(work, dataset, fold, cases)
+    workflow.evaluate(
+        predictions, references, output, dataset_name=dataset, label_file=labels, only=only, groups=groups
+    )

@@ -36,6 +36,9 @@ def infer(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Write entropy and disagreement beside each label map.")
     ] = False,
+    no_postprocessing: Annotated[
+        bool, typer.Option("--no-postprocessing", help="Leave out what the model's validation chose.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with; else torch's choice.")] = None,
     dataset: Annotated[str | None, typer.Option(help="With --fold: the data set that the fold belongs to.")] = None,
@@ -58,6 +61,7 @@ def infer(
         overlap=overlap,
         mirror=mirror,
         uncertainty=uncertainty,
+        postprocess=not no_postprocessing,
         device_name=device,
         threads=threads,
         weights=tuple(weight) if weight else None,

@@ -23,6 +23,11 @@ OnlyFold = Annotated[
     str | None, typer.Option(help="Only the validation cases of this fold (needs --dataset and --work).")
 ]
 
+OnlyCases = Annotated[
+    str | None,
+    typer.Option(help="Only these cases: names with commas between, or a file of names (a line each, or CSV: case)."),
+]
+
 
 def fold_cases(work: Path, dataset: str | None, fold: str | None) -> tuple[str, ...] | None:
     """The validation cases of a fold; None, which means every case, if no fold is named."""
@@ -33,3 +38,14 @@ def fold_cases(work: Path, dataset: str | None, fold: str | None) -> tuple[str, 
     if dataset is None:
         raise InputError("--fold needs --dataset, the data set that the fold belongs to")
     return validation_cases(work, dataset, fold)
+
+
+def chosen_cases(work: Path, dataset: str | None, fold: str | None, cases: str | None) -> tuple[str, ...] | None:
+    """The cases of `--cases` or of `--fold`; None, which means every case, without either."""
+    from uumamba.evaluation.case_names import read_case_names
+
+    if cases is None:
+        return fold_cases(work, dataset, fold)
+    if fold is not None:
+        raise InputError("--cases and --fold both choose the cases; give one of them")
+    return read_case_names(cases)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from uumamba.core.errors import InputError
+from uumamba.evaluation.number_text import count_text
 from uumamba.evaluation.paired import (
     ENOUGH_FOR_A_TEST,
     Pair,
@@ -95,7 +96,7 @@ def _figures(overall: PairedSummary) -> str:
     if overall.interval.low is not None and overall.interval.high is not None:
         interval = f"95 % interval {overall.interval.low:+.4f} to {overall.interval.high:+.4f}"
     test = "no test" if overall.p is None else f"p = {overall.p:.2g}"
-    count = f"{_count(overall.patients, 'patient')}, {_count(overall.cases, 'case')}"
+    count = f"{count_text(overall.patients, 'patient')}, {count_text(overall.cases, 'case')}"
     return f"Mean Dice over structures: B - A = {overall.difference:+.4f} ({interval}, {test}, {count})"
 
 
@@ -121,7 +122,7 @@ def _left_out(only_in_a: tuple[str, ...], only_in_b: tuple[str, ...], common: in
     if not only_in_a and not only_in_b:
         return []
     return [
-        f"compared on the {_count(common, 'case')} that both have; left out are {len(only_in_a)} of A alone "
+        f"compared on the {count_text(common, 'case')} that both have; left out are {len(only_in_a)} of A alone "
         f"({_some(only_in_a)}) and {len(only_in_b)} of B alone ({_some(only_in_b)})"
     ]
 
@@ -136,7 +137,7 @@ def _structures_left_out(a: Result, b: Result) -> list[str]:
 
 def _unpaired(summaries: tuple[PairedSummary, ...]) -> list[str]:
     return [
-        f"{each.structure}: {_count(count, 'case')} left out that {side} alone has a score of; "
+        f"{each.structure}: {count_text(count, 'case')} left out that {side} alone has a score of; "
         "a failed case or a false positive of one side may hide there"
         for each in summaries
         for side, count in (("A", each.only_a), ("B", each.only_b))
@@ -149,14 +150,10 @@ def _without_patients(common: set[str], patients: Mapping[str, str]) -> list[str
     if not unknown:
         return []
     return [
-        f"the patient of {_count(len(unknown), 'case')} is not known ({_some(unknown)}), so each counts as a patient "
-        "of its own and the interval may be too narrow; compare runs in their work folder, or evaluate with --dataset "
-        "against the data set's own folder"
+        f"the patient of {count_text(len(unknown), 'case')} is not known ({_some(unknown)}), so each counts as a "
+        "patient of its own and the interval may be too narrow; compare runs in their work folder, or evaluate "
+        "against the data set's own folder with --dataset, or with --groups"
     ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _some(names: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from uumamba.core.statistics import mean_of_known
+from uumamba.evaluation.number_text import count_text
 from uumamba.evaluation.paired import OVERALL
 from uumamba.evaluation.resampling import Interval, mean_interval
 from uumamba.evaluation.result import Result
@@ -48,7 +49,9 @@ def cross_validate(result: Result, missing: Mapping[str, str]) -> CrossValidatio
     }
     warnings = fold_warnings(result)
     if unknown := len(result.dice.keys() - result.patients.keys()):
-        warnings.append(f"the patients of {unknown} cases are not known, so each counts as a patient of its own")
+        warnings.append(
+            f"the patients of {count_text(unknown, 'case')} are not known, so each counts as a patient of its own"
+        )
     return CrossValidation(
         result,
         structures=tuple(_summarise(name, values, result) for name, values in per_structure.items()),

@@ -2,8 +2,9 @@
 
 A case's name is a file's stem without a mark. `X_gt`, `X_label` and the like (`LABEL_MARKS`) are label maps of case X;
 `X_0000`, `X.img`, `X_img`, `X_image` and `X_CTA` are named after X's image, as predictions often are. Where a
-references folder has marked files, the unmarked ones beside them are images (ACDC, ImageCAS, AortaSeg24) and are left
-alone; else every image file in it is a reference.
+references folder has marked files, the unmarked ones beside them are images (ACDC, ImageCAS, AortaSeg24), X's image
+among them; else every image file in it is a reference. A prediction's maps, `X_entropy` and `X_disagreement`, are left
+alone.
 """
 
 from collections.abc import Collection
@@ -14,16 +15,18 @@ from uumamba.core.errors import InputError
 from uumamba.imaging.files import IMAGE_SUFFIXES, LABEL_MARKS, find_images, image_stem, without_mark
 
 IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_cta")
+MAP_MARKS = ("_entropy", "_disagreement")
 _EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class CasePair:
-    """A case with its reference and its prediction, None where there is none."""
+    """A case with its reference and its prediction, None where there is none; `image` if it lies beside a reference."""
 
     name: str
     prediction: Path | None
     reference: Path
+    image: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,15 @@ def pair_predictions(predictions: Path, references: Path, *, only: Collection[st
     nothing matches, and for a name in `only` without a reference.
     """
     predicted = _image_files(predictions)
-    by_case = _references(references)
+    by_case, images = _references(references)
     found: dict[str, Path] = {}
     extra: list[Path] = []
     for path in predicted:
         name = _case_of_prediction(image_stem(path), by_case)
-        if name is None:
-            extra.append(path)
-        else:
+        if name is not None:
             _claim(found, name, path, "predictions")
+        elif without_mark(image_stem(path), MAP_MARKS) == image_stem(path):
+            extra.append(path)
     if not found:
         raise InputError(
             f"nothing to compare: none of {_count(predictions, extra)} is named after one of "
@@ -63,16 +66,20 @@ def pair_predictions(predictions: Path, references: Path, *, only: Collection[st
                 f"{references}: no reference for {', '.join(unknown)}; there is {', '.join(names[:_EXAMPLES])} ..."
             )
         names = sorted(set(only))
-    return Pairing(tuple(CasePair(name, found.get(name), by_case[name]) for name in names), tuple(extra))
+    pairs = (CasePair(name, found.get(name), by_case[name], images.get(name)) for name in names)
+    return Pairing(tuple(pairs), tuple(extra))
 
 
-def _references(folder: Path) -> dict[str, Path]:
+def _references(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Case -> reference, and case -> image where that lies beside a marked reference."""
     paths = _image_files(folder)
     marked = [path for path in paths if without_mark(image_stem(path), LABEL_MARKS) != image_stem(path)]
     by_case: dict[str, Path] = {}
     for path in marked or paths:
         _claim(by_case, without_mark(image_stem(path), LABEL_MARKS), path, "references")
-    return by_case
+    beside = {(path.parent, without_mark(image_stem(path), IMAGE_MARKS)): path for path in paths if marked}
+    images = {name: beside[path.parent, name] for name, path in by_case.items() if (path.parent, name) in beside}
+    return by_case, images
 
 
 def _image_files(folder: Path) -> list[Path]:

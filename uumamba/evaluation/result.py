@@ -8,6 +8,7 @@ from typing import Any
 
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
+from uumamba.evaluation.output_folder import DOCUMENT, OLD_SUMMARY, require_schema
 from uumamba.evaluation.paired import Scores
 
 FOLD = "fold_"
@@ -108,9 +109,19 @@ def _read_evaluation(path: Path) -> Result:
         scores = dice.setdefault(row["case"], {})
         _require_new(table, line, scores.get(row["structure"]))
         scores[row["structure"]] = _dice(table, line, "dice", row["dice"])
-    summary = path / "summary.json"
-    patients = read_json(summary).get("patients", {}) if summary.is_file() else {}
+    patients = _patients_of_evaluation(path)
     return Result(path, dice, {case: patients[case] for case in dice if case in patients}, {}, {})
+
+
+def _patients_of_evaluation(path: Path) -> dict[str, str]:
+    """From `evaluation.json`, or from the `summary.json` of older evaluations; none if neither is there."""
+    document, old = path / DOCUMENT, path / OLD_SUMMARY
+    if document.is_file():
+        content = read_json(document)
+        require_schema(content, document)
+        return {each["case"]: each["patient"] for each in content["cases"] if each["patient"] is not None}
+    patients: dict[str, str] = read_json(old).get("patients", {}) if old.is_file() else {}
+    return patients
 
 
 def _patients_of_run(path: Path, cases: Mapping[str, object]) -> dict[str, str]:

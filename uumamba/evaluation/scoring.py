@@ -8,10 +8,13 @@ The one policy for what cannot simply be compared, applied everywhere in this pa
                                               distances = the image's diagonal
     false positive   has not     has it       total miss                          yes
     absent           has not     has not      None                                no
+    not labelled     has not,    -            None                                no
+                     and may lack it (`LabelMatch.optional`)
     failed           -           missing, unreadable, on another grid,            no; `mean_with_failures` counts
                                  or with unknown labels: None                     it as a total miss
 
-A reference that cannot be read makes its case failed too. Every None has a reason.
+The volume error is prediction - reference, for the first three outcomes; it has no percentage if the reference is
+empty. A reference that cannot be read makes its case failed too. Every None has a reason.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +23,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from uumamba.core.errors import InputError
-from uumamba.core.labels import LabelSet
+from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers, mask_of
 from uumamba.evaluation.pairing import CasePair
 from uumamba.imaging.files import read_label_map
 from uumamba.imaging.grid import require_same_grid
@@ -34,9 +36,10 @@ from uumamba.metrics import METRICS, metrics_at
 from uumamba.metrics.masks import Mask, image_diagonal_mm
 from uumamba.metrics.surface_dice import DEFAULT_TOLERANCE_MM
 
-Outcome = Literal["found", "missed", "false positive", "absent", "failed"]
+Outcome = Literal["found", "missed", "false positive", "absent", "not labelled", "failed"]
+COMPARED: tuple[Outcome, ...] = ("found", "missed", "false positive")
 Tolerance = float | Mapping[str, float]
-LabelMap = NDArray[np.integer]
+_Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -56,25 +59,32 @@ class StructureScore:
     reason: str | None = None
 
     @property
-    def difference_ml(self) -> float | None:
-        """Predicted minus reference volume in ml."""
-        if self.prediction_ml is None or self.reference_ml is None:
+    def volume_error_ml(self) -> float | None:
+        """Predicted minus reference volume in ml; None unless the structure was compared."""
+        if self.prediction_ml is None or self.reference_ml is None or self.outcome not in COMPARED:
             return None
         return self.prediction_ml - self.reference_ml
 
+    @property
+    def volume_error_percent(self) -> float | None:
+        """The volume error in percent of the reference's volume; None without a volume error or with a volume of 0."""
+        if self.volume_error_ml is None or not self.reference_ml:
+            return None
+        return 100 * self.volume_error_ml / self.reference_ml
+
 
 def score_case(
-    pair: CasePair, labels: LabelSet, *, nsd_tolerance_mm: Tolerance = DEFAULT_TOLERANCE_MM
+    pair: CasePair, labels: LabelMatch, *, nsd_tolerance_mm: Tolerance = DEFAULT_TOLERANCE_MM
 ) -> tuple[StructureScore, ...]:
     """Read one case's two label maps and score every structure; whatever is wrong with them becomes a failed score."""
     try:
-        reference = _read(pair.reference, labels)
+        reference = _read(pair.reference, labels.references, labels.ignore)
     except InputError as error:
         return _failed(pair.name, f"reference: {error}", labels, None)
     if pair.prediction is None:
         return _failed(pair.name, "no prediction", labels, reference)
     try:
-        prediction = _read(pair.prediction, labels)
+        prediction = _read(pair.prediction, labels.predictions, labels.ignore)
         require_same_grid(reference, prediction, str(pair.reference), str(pair.prediction))
     except InputError as error:
         return _failed(pair.name, f"prediction: {error}", labels, reference)
@@ -88,11 +98,11 @@ def score_label_maps(
     prediction: LabelMap,
     reference: LabelMap,
     spacing_mm: Sequence[float],
-    labels: LabelSet,
+    labels: LabelMatch,
     *,
     nsd_tolerance_mm: Tolerance = DEFAULT_TOLERANCE_MM,
 ) -> tuple[StructureScore, ...]:
-    """Score every structure of two 3D label maps of one shape; spacing in mm, in their axis order.
+    """Score every compared structure of two 3D label maps of one shape; spacing in mm, in their axis order.
 
     Voxels that the reference says to ignore count as background in both. Along an axis with a single voxel there is no
     surface: such an image is compared as the 2D image that it is. `nsd_tolerance_mm`: one number, or one per structure.
@@ -100,31 +110,22 @@ def score_label_maps(
     diagonal_mm = image_diagonal_mm(reference.shape, spacing_mm)
     if labels.ignore is not None:
         prediction, reference = (np.where(reference == labels.ignore, 0, each) for each in (prediction, reference))
-    boxes = zip(*(find_objects(each, max_label=labels.classes - 1) for each in (prediction, reference)), strict=True)
+    predicted_boxes, true_boxes = _boxes(prediction, labels.predictions), _boxes(reference, labels.references)
     scores = []
-    for (name, number), (predicted, true) in zip(labels.structures.items(), boxes, strict=True):
-        outcome, reason = _outcome(name, predicted is not None, true is not None)
+    for name in labels.structures:
+        predicted, true = predicted_boxes[name], true_boxes[name]
+        numbers = (labels.predictions[name], labels.references[name])
+        outcome, reason = _outcome(name, predicted is not None, true is not None, optional=name in labels.optional)
         if predicted and true:
-            box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(predicted, true, strict=True))
-            masks = (prediction[box] == number, reference[box] == number)
+            box = _union(predicted, true)
+            masks = (mask_of(prediction[box], numbers[0]), mask_of(reference[box], numbers[1]))
             tolerance_mm = nsd_tolerance_mm[name] if isinstance(nsd_tolerance_mm, Mapping) else nsd_tolerance_mm
             metrics = _compare(*masks, spacing_mm, tolerance_mm, flat_axis=_flat_axis(reference.shape))
-        elif outcome == "absent":
-            metrics = dict.fromkeys(METRICS)
         else:
-            metrics = {key: metric.of_total_miss(diagonal_mm) for key, metric in METRICS.items()}
-        scores.append(
-            StructureScore(
-                case,
-                name,
-                outcome,
-                metrics,
-                prediction_ml=_volume_in(prediction, predicted, number, spacing_mm),
-                reference_ml=_volume_in(reference, true, number, spacing_mm),
-                image_diagonal_mm=diagonal_mm,
-                reason=reason,
-            )
-        )
+            metrics = _without_overlap(outcome, diagonal_mm)
+        predicted_ml = _volume_in(prediction, predicted, numbers[0], spacing_mm)
+        true_ml = None if outcome == "not labelled" else _volume_in(reference, true, numbers[1], spacing_mm)
+        scores.append(StructureScore(case, name, outcome, metrics, predicted_ml, true_ml, diagonal_mm, reason))
     return tuple(scores)
 
 
@@ -137,37 +138,59 @@ def _compare(
     return {key: metric.function(prediction, reference, spacing_mm) for key, metric in metrics_at(tolerance_mm).items()}
 
 
+def _without_overlap(outcome: Outcome, diagonal_mm: float) -> dict[str, float | None]:
+    if outcome in ("absent", "not labelled"):
+        return dict.fromkeys(METRICS)
+    return {key: metric.of_total_miss(diagonal_mm) for key, metric in METRICS.items()}
+
+
 def _flat_axis(shape: tuple[int, ...]) -> int | None:
     return shape.index(1) if 1 in shape else None
 
 
-def _volume_in(label_map: LabelMap, box: tuple[slice, ...] | None, number: int, spacing_mm: Sequence[float]) -> float:
-    return volume_ml(label_map[box] == number, spacing_mm) if box else 0.0
+def _boxes(label_map: LabelMap, numbers: Numbers) -> dict[str, _Box | None]:
+    """The smallest box that holds each structure, None for one that is not there."""
+    of_number = find_objects(label_map, max_label=max(number for of_it in numbers.values() for number in of_it))
+    boxes: dict[str, _Box | None] = {}
+    for name, of_it in numbers.items():
+        found = [box for number in of_it if (box := of_number[number - 1]) is not None]
+        boxes[name] = _union(*found) if found else None
+    return boxes
 
 
-def _outcome(name: str, predicted: bool, true: bool) -> tuple[Outcome, str | None]:
+def _union(*boxes: _Box) -> _Box:
+    return tuple(slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
+
+
+def _volume_in(label_map: LabelMap, box: _Box | None, numbers: Sequence[int], spacing_mm: Sequence[float]) -> float:
+    return volume_ml(mask_of(label_map[box], numbers), spacing_mm) if box else 0.0
+
+
+def _outcome(name: str, predicted: bool, true: bool, *, optional: bool) -> tuple[Outcome, str | None]:
     if predicted and true:
         return "found", None
     if true:
         return "missed", f"{name} is not in the prediction: a total miss"
+    if optional:
+        return "not labelled", f"{name} is not labelled in this reference: nothing to compare"
     if predicted:
-        return "false positive", f"{name} is not in the reference: a total miss"
+        return "false positive", f"{name} is not in the reference: a total miss, and no % of its volume of 0"
     return "absent", f"{name} is in neither: nothing to compare"
 
 
-def _read(path: Path, labels: LabelSet) -> Image:
+def _read(path: Path, numbers: Numbers, ignore: int | None) -> Image:
     label_map = read_label_map(path)
-    allowed = {*range(labels.classes), labels.ignore}
+    allowed = {0, ignore, *(number for of_it in numbers.values() for number in of_it)}
     if unknown := sorted(set(np.unique(label_map.data).tolist()) - allowed):
+        known = ", ".join(f"{'+'.join(map(str, of_it))} {name}" for name, of_it in numbers.items())
         raise InputError(
-            f"{path}: holds the labels {', '.join(map(str, unknown))}; known are "
-            f"{', '.join(f'{number} {name}' for number, name in enumerate(labels.names))}; "
+            f"{path}: holds the labels {', '.join(map(str, unknown))}; known are 0 background, {known}; "
             "name the right ones with --dataset or --labels"
         )
     return label_map
 
 
-def _failed(case: str, reason: str, labels: LabelSet, reference: Image | None) -> tuple[StructureScore, ...]:
+def _failed(case: str, reason: str, labels: LabelMatch, reference: Image | None) -> tuple[StructureScore, ...]:
     diagonal_mm = None if reference is None else image_diagonal_mm(reference.shape, reference.spacing_mm)
     return tuple(
         StructureScore(
@@ -176,9 +199,15 @@ def _failed(case: str, reason: str, labels: LabelSet, reference: Image | None) -
             "failed",
             dict.fromkeys(METRICS),
             prediction_ml=None,
-            reference_ml=None if reference is None else volume_ml(reference.data == number, reference.spacing_mm),
+            reference_ml=None if reference is None else _labelled_ml(name, labels, reference),
             image_diagonal_mm=diagonal_mm,
             reason=reason,
         )
-        for name, number in labels.structures.items()
+        for name in labels.structures
     )
+
+
+def _labelled_ml(name: str, labels: LabelMatch, reference: Image) -> float | None:
+    """A structure's volume in a reference in ml; None where it is optional and not there."""
+    volume = volume_ml(mask_of(reference.data, labels.references[name]), reference.spacing_mm)
+    return None if name in labels.optional and not volume else volume

@@ -1,16 +1,18 @@
-"""An evaluation as files: `scores.csv`, `summary.json`, and with phases `clinical.csv` and `clinical.json`.
+"""An evaluation as tables: `scores.csv`, and where there are groups and phases `groups.csv` and `clinical.csv`.
 
-In CSV a value that does not exist is an empty cell, in JSON null; the reason stands beside it.
+In CSV a value that does not exist is an empty cell; the reason stands beside it.
 """
 
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 
-from uumamba.core.files import write_json
 from uumamba.evaluation.clinical import ClinicalRow
 from uumamba.evaluation.evaluate import Evaluation
+from uumamba.evaluation.expected_dice import Confidences
+from uumamba.evaluation.groups import GroupSummary
+from uumamba.evaluation.output_folder import SCORES
 from uumamba.evaluation.scoring import StructureScore
-from uumamba.evaluation.table import NOTE, Cell, write_csv
+from uumamba.evaluation.table import Cell, write_csv
 from uumamba.metrics import METRICS
 
 CASE_COLUMNS = (
@@ -20,39 +22,47 @@ CASE_COLUMNS = (
     *METRICS,
     "prediction_ml",
     "reference_ml",
-    "difference_ml",
+    "volume_error_ml",
+    "volume_error_percent",
+    "confidence",
     "image_diagonal_mm",
+    "reason",
+)
+GROUP_COLUMNS = (
+    "column",
+    "group",
+    "structure",
+    "cases",
+    "failed",
+    "metric",
+    "n",
+    "patients",
+    "mean",
+    "sd",
+    "median",
+    "low",
+    "high",
+    "mean_with_failures",
     "reason",
 )
 CLINICAL_COLUMNS = ("patient", "measure", "prediction", "reference", "difference", "reason")
 
 
-def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
+def write_tables(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     """Write every table of an evaluation into `folder`, made if need be, and return the files' paths."""
-    written = [folder / "scores.csv", folder / "summary.json"]
-    write_csv(written[0], CASE_COLUMNS, (_case_cells(score) for score in evaluation.scores))
-    write_json(written[1], _summary_content(evaluation))
+    written = [folder / SCORES]
+    rows = (_case_cells(score, evaluation.confidences) for score in evaluation.scores)
+    write_csv(written[0], CASE_COLUMNS, rows)
+    if evaluation.groups:
+        written.append(folder / "groups.csv")
+        write_csv(written[-1], GROUP_COLUMNS, (row for each in evaluation.groups for row in _group_rows(each)))
     if evaluation.clinical:
-        written += [folder / "clinical.csv", folder / "clinical.json"]
-        write_csv(written[2], CLINICAL_COLUMNS, (_clinical_cells(row) for row in evaluation.clinical))
-        write_json(written[3], {"note": NOTE, "measures": [asdict(each) for each in evaluation.agreements]})
+        written.append(folder / "clinical.csv")
+        write_csv(written[-1], CLINICAL_COLUMNS, (_clinical_cells(row) for row in evaluation.clinical))
     return tuple(written)
 
 
-def _summary_content(evaluation: Evaluation) -> dict[str, object]:
-    tolerance = evaluation.nsd_tolerance_mm
-    return {
-        "note": NOTE,
-        "nsd_tolerance_mm": tolerance if isinstance(tolerance, float | int) else dict(tolerance),
-        "cases": len({score.case for score in evaluation.scores}),
-        "failed": evaluation.failures,
-        "patients": dict(evaluation.patients),
-        "predictions_without_reference": [str(path) for path in evaluation.extra],
-        **asdict(evaluation.summary),
-    }
-
-
-def _case_cells(score: StructureScore) -> list[Cell]:
+def _case_cells(score: StructureScore, confidences: Confidences) -> list[Cell]:
     return [
         score.case,
         score.structure,
@@ -60,10 +70,34 @@ def _case_cells(score: StructureScore) -> list[Cell]:
         *(score.metrics[name] for name in METRICS),
         score.prediction_ml,
         score.reference_ml,
-        score.difference_ml,
+        score.volume_error_ml,
+        score.volume_error_percent,
+        confidences.get((score.case, score.structure)),
         score.image_diagonal_mm,
         score.reason,
     ]
+
+
+def _group_rows(each: GroupSummary) -> Iterator[list[Cell]]:
+    summary = each.summary
+    for metric, found in summary.metrics.items():
+        yield [
+            each.column,
+            each.group,
+            summary.structure,
+            summary.cases,
+            summary.failed,
+            metric,
+            found.n,
+            found.patients,
+            found.mean,
+            found.sd,
+            found.median,
+            found.interval.low,
+            found.interval.high,
+            found.mean_with_failures,
+            found.interval.reason,
+        ]
 
 
 def _clinical_cells(row: ClinicalRow) -> list[Cell]:

@@ -79,8 +79,9 @@ def write_label_map(path: Path, labels: NDArray[Any], like: Image) -> None:
     """Write labels as uint8 on `like`'s exact grid; the format goes by the suffix.
 
     `labels` are integers from 0 to 255 with `like`'s shape. From a NIfTI to a NIfTI file the input's header is kept
-    (pixdim, sform, qform, codes, unit, faults included), so that the label map overlays on its input in every viewer;
-    otherwise the geometry is written from the affine. Raises `InputError` for other labels, shapes and suffixes.
+    (pixdim, sform, qform, codes, units, time, faults included), so that the label map overlays on its input in every
+    viewer; otherwise the geometry is written from affine and time axis. Raises `InputError` for other labels, shapes
+    and suffixes.
     """
     _check_shape(path, "labels", labels, like)
     if labels.dtype.kind not in "bui" or labels.min() < 0 or labels.max() > 255:
@@ -103,7 +104,7 @@ def write_map(path: Path, values: NDArray[Any], like: Image) -> None:
 
 
 def write_image(path: Path, image: Image, *, sform_scale_mm: float | None = None) -> None:
-    """Write an image as float32 from its data and affine alone; the format goes by the suffix.
+    """Write an image as float32 from its data, affine and time axis alone; the format goes by the suffix.
 
     `sform_scale_mm`, for NIfTI only, writes an sform of that spacing beside a true pixdim: with 1 the file has ACDC's
     header trap. Raises `InputError` for an unknown suffix.
@@ -111,7 +112,7 @@ def write_image(path: Path, image: Image, *, sform_scale_mm: float | None = None
     suffix = _suffix(path)
     data = image.data.astype(np.float32, copy=False)
     if suffix in (".nii.gz", ".nii"):
-        write_nifti(path, data, header_from(image.affine, sform_scale_mm))
+        write_nifti(path, data, header_from(image.affine, sform_scale_mm, image.time))
     elif sform_scale_mm is not None:
         raise InputError(f"{path}: sform_scale_mm is for NIfTI files only; {suffix} has no sform")
     else:
@@ -146,7 +147,7 @@ def _write_like(path: Path, data: NDArray[Any], like: Image, *, intent: int) -> 
     if _suffix(path) in (".nii.gz", ".nii"):
         write_nifti(path, data, header_like(like, intent=intent))
     else:
-        write_nrrd_or_mha(path, Image(data, like.affine))
+        write_nrrd_or_mha(path, Image(data, like.affine, time=like.time))
 
 
 def _check_shape(path: Path, what: str, data: NDArray[Any], like: Image) -> None:

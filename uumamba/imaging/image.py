@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uumamba.imaging.time_axis import TimeAxis
+
 FloatArray = NDArray[np.float64]
 
 
@@ -16,13 +18,15 @@ class Image:
     `data` has axes (x, y, z), or (x, y, z, time) where a caller asked for four; `affine` (4, 4) takes a voxel index
     (i, j, k, 1) to millimetres in RAS (right, anterior, superior positive) and is free of shear. `repairs` says in
     sentences with numbers what was put right in the file's geometry. `header` holds the NIfTI header's bytes, so that
-    a label map can be written with the same one; it is empty for other formats and after reorienting.
+    a label map can be written with the same one; it is empty for other formats and after reorienting. `time` is what
+    the file says of a fourth axis.
     """
 
     data: NDArray[Any]
     affine: FloatArray
     repairs: tuple[str, ...] = ()
     header: bytes = b""
+    time: TimeAxis | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

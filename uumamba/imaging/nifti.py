@@ -22,6 +22,7 @@ from uumamba.imaging.grid import directions_of, join_numbers, spacing_of
 from uumamba.imaging.image import FloatArray, Image, ImageSize
 from uumamba.imaging.nifti_grid import resolve_affine
 from uumamba.imaging.screen import check_dimensions, check_length
+from uumamba.imaging.time_axis import TimeAxis, TimeUnit
 
 _HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 _MAGIC = {348: b"n+1", 540: b"n+2"}
@@ -54,7 +55,7 @@ def read_nifti(path: Path, max_dimensions: int) -> Image:
     if (slope, intercept) != (1.0, 0.0):
         with np.errstate(over="ignore", invalid="ignore"):
             voxels = voxels.astype(np.result_type(dtype, np.float32)) * slope + intercept
-    return Image(voxels, affine, repairs, header.binaryblock)
+    return Image(voxels, affine, repairs, header.binaryblock, _time_axis(header) if len(shape) == 4 else None)
 
 
 def nifti_size(path: Path, max_dimensions: int) -> ImageSize:
@@ -128,6 +129,13 @@ def _scaling(header: nib.Nifti1Header, path: Path) -> tuple[float, float]:
     return slope, intercept
 
 
+def _time_axis(header: nib.Nifti1Header) -> TimeAxis:
+    """The fourth axis; every unit but those of time counts as unknown."""
+    units: dict[int, TimeUnit] = {8: "sec", 16: "msec", 24: "usec"}
+    unit = units.get(int(header["xyzt_units"]) & 56, "unknown")
+    return TimeAxis(float(header["pixdim"][4]), float(header["toffset"]), unit)
+
+
 def _read_voxels(
     file: BinaryIO | gzip.GzipFile, header: nib.Nifti1Header, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
 ) -> NDArray[Any]:
@@ -172,7 +180,7 @@ def header_like(like: Image, *, intent: int) -> nib.Nifti1Header:
     Texts that may name a patient are left out.
     """
     if not like.header:
-        header = header_from(like.affine)
+        header = header_from(like.affine, time=like.time)
     else:
         header = _HEADERS[len(like.header)](like.header, endianness=_byte_order(like.header), check=False)
     header["intent_code"] = intent
@@ -184,8 +192,10 @@ def header_like(like: Image, *, intent: int) -> nib.Nifti1Header:
     return header
 
 
-def header_from(affine: FloatArray, sform_scale_mm: float | None = None) -> nib.Nifti1Header:
-    """A NIfTI-1 header with a grid's pixdim, sform and qform, all the same.
+def header_from(
+    affine: FloatArray, sform_scale_mm: float | None = None, time: TimeAxis | None = None
+) -> nib.Nifti1Header:
+    """A NIfTI-1 header with a grid's pixdim, sform and qform, all the same, and a series' time axis.
 
     `sform_scale_mm` writes that spacing into the sform instead of the true one and leaves the qform out, as ACDC's
     files have it with 1: pixdim alone stays true.
@@ -200,6 +210,9 @@ def header_from(affine: FloatArray, sform_scale_mm: float | None = None) -> nib.
         header.set_sform(untrue, 2)
         header["qform_code"] = 0
     header["pixdim"][1:4] = spacing_of(affine)
+    if time is not None:
+        header.set_xyzt_units("mm", time.unit)
+        header["pixdim"][4], header["toffset"] = time.step, time.start
     return header
 
 

@@ -19,6 +19,7 @@ from uumamba.core.files import atomic
 from uumamba.imaging.grid import check_spacing, directions_of, spacing_of, straighten
 from uumamba.imaging.image import FloatArray, Image, ImageSize
 from uumamba.imaging.screen import check_dimensions, check_length
+from uumamba.imaging.time_axis import TimeAxis
 
 _LONGEST_HEADER_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 20
@@ -61,7 +62,8 @@ def read_nrrd_or_mha(path: Path, max_dimensions: int) -> Image:
     affine, repairs = _affine_of(image, path)
     if not promise.oriented:
         repairs += ("the header has no orientation: axes were taken as left, posterior, superior; sides are unsure",)
-    return Image(data, affine, repairs)
+    time = TimeAxis(image.GetSpacing()[3], image.GetOrigin()[3]) if len(shape) == 4 else None
+    return Image(data, affine, repairs, time=time)
 
 
 def nrrd_or_mha_size(path: Path, max_dimensions: int) -> ImageSize:
@@ -81,8 +83,9 @@ def write_nrrd_or_mha(path: Path, image: Image) -> None:
     direction = np.eye(dimensions)
     direction[:3, :3] = _LPS_TO_RAS @ directions_of(image.affine)
     itk_image.SetDirection(direction.ravel().tolist())
-    itk_image.SetSpacing([*spacing_of(image.affine).tolist(), 1.0][:dimensions])
-    itk_image.SetOrigin([*(_LPS_TO_RAS @ image.affine[:3, 3]).tolist(), 0.0][:dimensions])
+    time = image.time or TimeAxis(1.0)
+    itk_image.SetSpacing([*spacing_of(image.affine).tolist(), time.step][:dimensions])
+    itk_image.SetOrigin([*(_LPS_TO_RAS @ image.affine[:3, 3]).tolist(), time.start][:dimensions])
     itk_image.SetMetaData("Comment", "uumamba - research use only")
     with atomic(path) as temporary, _quiet():
         SimpleITK.WriteImage(itk_image, str(temporary), useCompression=True)

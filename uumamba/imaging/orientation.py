@@ -73,7 +73,7 @@ def reorient(image: Image, orientation: Orientation) -> Image:
         column = image.affine[:3, axis]
         affine[:3, canonical] = -column if flip else column
         affine[:3, 3] += column * (image.data.shape[axis] - 1) * flip
-    return Image(np.ascontiguousarray(data), affine, image.repairs)
+    return Image(np.ascontiguousarray(data), affine, image.repairs, time=image.time)
 
 
 def to_canonical(image: Image) -> tuple[Image, Orientation]:

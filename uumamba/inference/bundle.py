@@ -5,10 +5,12 @@ field of `BundleDescription`, and `model_card`, the same in Markdown for people.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import Field, JsonValue, ValidationError
@@ -109,9 +111,9 @@ class BundleDescription(Settings):
             versions=self.versions,
             terms={"Licence of the data": self.licence, "Cite": self.citation or "unknown"},
             use={
-                "Probabilities": [self.calibration.sentence],
-                "Post-processing": self.postprocessing.sentences(),
                 "Made for images like these": () if self.fingerprint is None else self.fingerprint.in_words,
+                "Probabilities": (self.calibration.sentence,),
+                "Post-processing": self.postprocessing.sentences(),
             },
             limitations=self.limitations,
         )
@@ -149,13 +151,27 @@ def read_bundle(path: Path) -> Bundle:
     `write_bundle`, or if a newer program wrote it. No file is ever unpickled.
     """
     file = find_bundle(path)
+    with _opened(file) as opened:
+        header = opened.metadata() or {}
+        state = {name: opened.get_tensor(name) for name in list(opened.keys())}
+    return Bundle(_describe(header, file), state, file, hash_file(file))
+
+
+def read_description(path: Path) -> BundleDescription:
+    """What a bundle says of its weights, without reading them; raises as `read_bundle`."""
+    file = find_bundle(path)
+    with _opened(file) as opened:
+        header = opened.metadata() or {}
+    return _describe(header, file)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
     try:
         with safe_open(file, framework="pt", device="cpu") as opened:
-            header = opened.metadata() or {}
-            state = {name: opened.get_tensor(name) for name in list(opened.keys())}
+            yield opened
     except (SafetensorError, OSError) as error:
         raise InputError(f"{file}: not a readable safetensors file ({error}); copy the bundle again") from None
-    return Bundle(_describe(header, file), state, file, hash_file(file))
 
 
 def find_bundle(path: Path) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from uumamba.core.errors import InputError
 from uumamba.core.files import write_text
 
 Status = Literal["ok", "flagged", "failed"]
@@ -66,11 +67,24 @@ def write_cases(path: Path, results: Iterable[CaseResult]) -> None:
 
 
 def read_cases(path: Path) -> dict[str, CaseResult]:
-    """The rows of a `cases.csv` by case; empty if there is no such table of this program."""
-    if not is_case_table(path):
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        return {row["case"]: _result(row) for row in csv.DictReader(file)}
+    """The rows of a `cases.csv` by case; empty if there is no such table of this program.
+
+    Raises `InputError` if a row was changed so that it can no longer be read.
+    """
+    results = {}
+    for line, row in enumerate(_rows(path), 2):
+        try:
+            results[row["case"]] = _result(row)
+        except (ValueError, TypeError, AttributeError):
+            raise InputError(
+                f"{path}: line {line} is not as this program wrote it; put the table away, or --overwrite the results"
+            ) from None
+    return results
+
+
+def read_case_names(path: Path) -> tuple[str, ...]:
+    """The cases of a `cases.csv`, whatever else is in their rows; empty if there is no such table of this program."""
+    return tuple(row["case"] for row in _rows(path))
 
 
 def is_case_table(path: Path) -> bool:
@@ -79,6 +93,13 @@ def is_case_table(path: Path) -> bool:
         return False
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         return tuple(next(csv.reader([file.readline()]), ()))[: len(COLUMNS)] == COLUMNS
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not is_case_table(path):
+        return []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        return list(csv.DictReader(file))
 
 
 def _row(result: CaseResult) -> dict[str, str]:

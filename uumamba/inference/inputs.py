@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uumamba.core.errors import InputError
 from uumamba.imaging.files import IMAGE_SUFFIXES, LABEL_MARKS, find_images, image_stem, without_mark
-from uumamba.inference.case_table import is_case_table, read_cases
+from uumamba.inference.case_table import is_case_table, read_case_names
 from uumamba.inference.input_table import TABLE_SUFFIX, ListedCase, read_input_table
 
 ONE_CHANNEL = ("image",)
@@ -134,7 +134,7 @@ class _Batches:
     def _cases(self, folder: Path) -> frozenset[str] | None:
         if folder not in self._known:
             tables = find_tables(folder)
-            names = [name for table in tables for name in read_cases(table)]
+            names = [name for table in tables for name in read_case_names(table)]
             endings = ("", "_entropy", "_disagreement")
             self._known[folder] = frozenset(name + end for name in names for end in endings) if tables else None
         return self._known[folder]

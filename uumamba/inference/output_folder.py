@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uumamba.core.errors import InputError
 from uumamba.core.files import remove_left_over
-from uumamba.inference.case_table import CaseResult, is_case_table, read_cases
+from uumamba.inference.case_table import CaseResult, is_case_table, read_case_names, read_cases
 from uumamba.inference.inputs import CaseInput, find_tables, label_map_path
 from uumamba.inference.shard import Shard
 
@@ -73,7 +73,7 @@ class OutputFolder:
         tables = find_tables(self.path)
         if overwrite:
             for table in tables:
-                for case in read_cases(table):
+                for case in read_case_names(table):
                     remove_files(self.files(case))
                 remove_files((table, table.with_name(re.sub(r"^cases(.*)\.csv$", r"run\1.json", table.name))))
         elif not tables:

@@ -25,7 +25,7 @@ def predict_series(predictor: FramePredictor, image: Image, *, maps: bool = Fals
 
     Beside the series and the result there is never more than one frame in work. A structure's confidence is its lowest
     over the frames that have it, None if none has. A flag that several frames raise is there once, with the sentence of
-    the first, and names the frames, counted from 1. With `maps` the result has the maps that the predictor gives.
+    the first of them, and names the frames, counted from 1. With `maps` the result has the maps that the predictor gives.
     Raises `InputError` if the image has no time axis, and what the predictor raises, with the frame's number.
     """
     if image.data.ndim != 4:
@@ -92,4 +92,6 @@ def _over_frames(found: Sequence[tuple[int, str]], count: int) -> str:
     """One sentence for a flag of several frames."""
     frames = [frame for frame, _ in found]
     where = f"all {count} frames" if len(frames) == count > 1 else frames_in_words(frames)
-    return f"{where}: {found[0][1]}"
+    frame, sentence = found[0]
+    alike = all(other == sentence for _, other in found)
+    return f"{where}: {sentence}" if alike else f"{where}; in frame {frame}: {sentence}"

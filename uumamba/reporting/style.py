@@ -1,6 +1,7 @@
 """What all figures share: colours, the note at the foot, the file."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -48,4 +49,10 @@ def tidy(axes: Axes) -> None:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure as PNG, atomically."""
     with atomic(path) as temporary:
-        figure.savefig(temporary, format="png")
+        write_figure(figure, temporary)
+
+
+def write_figure(figure: Figure, target: Path | BinaryIO) -> None:
+    """Write the figure as PNG; its title is also the PNG's `Title`, so that a page can say what the picture shows."""
+    title = figure.get_suptitle()
+    figure.savefig(target, format="png", metadata={"Title": title} if title else None)

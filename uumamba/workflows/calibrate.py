@@ -11,7 +11,9 @@ from uumamba.core.errors import InputError
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run
 from uumamba.data.datasets.table import find_dataset
+from uumamba.data.fingerprint import Fingerprint, fingerprint_of_store
 from uumamba.data.plan import Plan
+from uumamba.data.store import PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.inference.bundle import Bundle, build_network, read_bundle, write_bundle
 from uumamba.inference.voxel_sample import sample_size
@@ -34,9 +36,10 @@ def calibrate(
 ) -> CalibrationResult:
     """Fit a bundle's temperature and choose its post-processing on the validation cases of `fold`, else of its own.
 
-    The bundle keeps both. Writes `calibration.json`, `reliability.png` and `confidence.png` beside it, or into
-    `output`, and prints tables. Raises `InputError` if the fold holds out no case, if the bundle was trained on one of
-    its cases or on their patients, or if the cases were preprocessed otherwise than the bundle asks for.
+    The bundle keeps both, and gets a fingerprint if it has none. Writes `calibration.json`, `reliability.png` and
+    `confidence.png` beside it, or into `output`, and prints tables. Raises `InputError` if the fold holds out no case,
+    if the bundle was trained on one of its cases or on their patients, or if the cases were preprocessed otherwise than
+    the bundle asks for.
     """
     if output is not None and output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; name a folder with --output")
@@ -59,10 +62,28 @@ def calibrate(
     place = bundle.path.parent if output is None else output
     write_calibration(result, choice, place, title=f"{_name_of(bundle)}, fold {fold}", origin=origin)
     kept = {"calibration": result.fit.calibration, "postprocessing": choice.postprocessing}
-    write_bundle(bundle.path, state=bundle.state, description=bundle.description.model_copy(update=kept))
+    write_bundle(
+        bundle.path,
+        state=bundle.state,
+        description=bundle.description.model_copy(update=kept | {"fingerprint": _fingerprint_of(bundle, store)}),
+    )
     show(result, choice)
     log.info("done: %s keeps it; %s and pictures tell more", bundle.path, place / "calibration.json")
     return result
+
+
+def _fingerprint_of(bundle: Bundle, store: PreprocessedStore) -> Fingerprint | None:
+    """The bundle's own, else that of its training cases if they are all stored."""
+    description = bundle.description
+    seen = description.training.cases
+    missing = sorted(set(seen) - set(store.cases()))
+    if description.fingerprint is not None:
+        return description.fingerprint
+    if seen and not missing:
+        return fingerprint_of_store(store, seen, description.plan)
+    why = f"{len(missing)} of its training cases are not stored" if seen else "it does not name its training cases"
+    log.warning("%s: gets no fingerprint, so `uumamba infer` cannot compare images: %s", bundle.path, why)
+    return None
 
 
 def _name_of(bundle: Bundle) -> str:

@@ -41,6 +41,7 @@ class InferOptions:
     overlap: float = 0.5
     mirror: bool = False
     uncertainty: bool = False
+    postprocess: bool = True
     device_name: str = "auto"
     threads: int | None = None
     weights: tuple[float, ...] | None = None
@@ -64,12 +65,10 @@ def infer(
     if a signal asked to stop: the cases that were done are kept.
     """
     if options.overwrite and (options.resume or options.shard):
-        raise InputError(
-            "--overwrite: cannot be given with --resume or --shard; empty the folder first, or leave it out"
-        )
-    require_inputs(inputs)
+        raise InputError("--overwrite cannot be given with --resume or --shard; leave it out, or empty the folder")
     for path in models:
         find_bundle(path)
+    require_inputs(inputs)
     device = choose_device(options.device_name)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -88,7 +87,12 @@ def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -
     bundles = [read_bundle(path) for path in models]
     backends = backends_of([bundle.description.network for bundle in bundles], scan_backend="auto", device=device)
     predictor = Predictor(
-        bundles, weights=options.weights, device=device, overlap=options.overlap, mirror=options.mirror
+        bundles,
+        weights=options.weights,
+        device=device,
+        overlap=options.overlap,
+        mirror=options.mirror,
+        postprocess=options.postprocess,
     )
     record = describe_run(device) | {
         "precision": "fp32",
@@ -98,6 +102,7 @@ def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -
         "overlap": options.overlap,
         "mirror": options.mirror,
         "uncertainty": options.uncertainty,
+        "postprocessing": predictor.postprocessing.model_dump(mode="json"),
         "predictor_sha256": predictor.sha256,
         "notice": "research use only",
     }
