@@ -293,3 +293,37 @@ def test_an_impossible_overlap_is_refused(
 ) -> None:
     assert infer(run, data, tmp_path / "out", f"--overlap={overlap}") == 2
     assert "--overlap" in capsys.readouterr().err
+
+
+def test_the_review_list_and_the_memory_are_written_beside_the_label_maps(predicted: Path) -> None:
+    with (predicted / "review.csv").open(newline="", encoding="utf-8") as file:
+        review = list(csv.DictReader(file))
+    found = rows(predicted)
+    assert {row["case"] for row in review} == set(found)
+    assert [row["priority"] for row in review] == ["1", "2"]
+    assert {row["case"]: row["status"] for row in review} == {case: row["status"] for case, row in found.items()}
+    record = read_json(predicted / "run.json")
+    assert record["inputs_checked"] is True
+    assert set(record["memory"]["predicted_gb"]) == set(found)
+    assert all(0 < needed < record["memory"]["allowed_gb"] for needed in record["memory"]["predicted_gb"].values())
+
+
+def test_a_case_that_takes_more_memory_than_it_may_fails_with_what_is_missing(
+    run: Path, images: tuple[Path, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert infer(run, images[0], tmp_path / "out", "--max-memory", "0.1") == 3
+    assert "GB are missing; use a machine with more memory or a larger --max-memory" in capsys.readouterr().err
+    assert [row["code"] for row in rows(tmp_path / "out").values()] == ["too_large"]
+
+
+def test_the_phases_of_a_patient_in_a_table_become_an_ejection_fraction(
+    run: Path, images: tuple[Path, ...], tmp_path: Path
+) -> None:
+    table = tmp_path / "studies.csv"
+    lines = [f"{path},one,{phase},170,70" for path, phase in zip(images, ("ED", "ES"), strict=True)]
+    table.write_text("\n".join(("image,patient,phase,height_cm,weight_kg", *lines)) + "\n", encoding="utf-8")
+    assert infer(run, table, tmp_path / "out") == 0
+    with (tmp_path / "out" / "function.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["body_surface_m2"]) == pytest.approx((170 * 70 / 3600) ** 0.5, abs=1e-4)
+    assert row["lv_ef_percent"] or row["reasons"]
