@@ -11,13 +11,20 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from tests.fakes.plan import fake_plan
 from uumamba.filtering import BACKENDS as FILTER_BACKENDS
 from uumamba.filtering import taps
 from uumamba.filtering.window import Window
+from uumamba.imaging.files import write_image
+from uumamba.imaging.image import Image
+from uumamba.inference.bundle import BundleDescription, write_bundle
+from uumamba.inference.network import network_of
+from uumamba.models.umamba import UMambaSettings
 from uumamba.scan import BACKENDS, reference
 from uumamba.scan.inputs import ScanInputs
 from uumamba.scan.probe import Problem
@@ -35,11 +42,15 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     return importlib.import_module
 
 
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TRITON_INTERPRET": "0"}
+
+
 def run(name: str, output: Path, *options: str, shows: str = "reference") -> dict[str, Any]:
     """Run one script in its tiny size, as a user does, see that its table `shows` a word, and read what it wrote."""
     command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--device", "cpu", "--quick"]
     # Not in Triton's interpreter, which takes minutes and has no speed to measure.
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TRITON_INTERPRET": "0"}
+    environment = _environment()
     command += ["-o", str(output), *options]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=output)
     assert result.returncode == 0, result.stderr
@@ -222,3 +233,34 @@ def test_minima_that_are_not_flatter_end_the_benchmark_with_1(
 def test_minima_measured_on_different_patches_are_not_compared(scripts: Callable[[str], ModuleType]) -> None:
     with pytest.raises(RuntimeError, match="different patches"):
         scripts("flatness").compare({"plain": ended(2.0), "sharpness_aware": ended(1.0, patches="other")})
+
+
+def test_inference(tmp_path: Path) -> None:
+    plan, images = fake_plan((32, 32)), tmp_path / "images"
+    settings = UMambaSettings(mamba="none")
+    torch.manual_seed(0)
+    network = network_of(plan, settings, deep_supervision=False)
+    bundle = tmp_path / "model.safetensors"
+    write_bundle(bundle, state=network.state_dict(), description=BundleDescription(plan=plan, network=settings))
+    for seed in (1, 2):
+        noise = torch.randn(40, 36, 5, generator=torch.Generator().manual_seed(seed))
+        write_image(images / f"{seed}.nii.gz", Image(noise.numpy(), np.diag([1.25, 1.5, 5.0, 1.0])))
+    command = [sys.executable, str(ROOT / "benchmarks" / "inference.py"), "--model", str(bundle)]
+    options = [
+        "--images",
+        str(images),
+        "--threads",
+        "1",
+        "--rounds",
+        "1",
+        "--agreement",
+        "0.99",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, env=_environment())
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "inference.json").read_text())
+    assert record["agreement"] >= 0.99
+    assert record["ratio"]["seconds"] > 0
+    assert "times as long" in done.stdout

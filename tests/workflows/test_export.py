@@ -30,7 +30,7 @@ def test_a_run_for_nnunet(
     image, _ = to_canonical(read_image(images[0]))
     write_image(tmp_path / "image.nii.gz", image)
     labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
-    ours = Predictor([read_bundle(run)]).predict([image]).labels
+    ours = Predictor([read_bundle(run)], postprocess=False).predict([image]).labels
     assert len(np.unique(labels)) > 1
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(ours, labels)

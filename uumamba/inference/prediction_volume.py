@@ -53,7 +53,7 @@ class PredictionVolume:
         probabilities = torch.softmax(torch.from_numpy(scores) / self._temperature, dim=0)
         winner = probabilities.gather(0, number[None])[0]
         self._labels[here] = labels
-        self.probability_sums += probabilities.flatten(1).sum(1, dtype=torch.float64).numpy()
+        self.probability_sums += probabilities.flatten(1).sum(1).double().numpy()
         self.sums_in_mask += torch.bincount(number.flatten(), winner.flatten().double(), self._classes).numpy()
         if self.winner is not None:
             self._winner[here] = winner.numpy()

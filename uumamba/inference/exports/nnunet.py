@@ -39,7 +39,8 @@ Exported by uumamba from a bundle with SHA-256 {sha256}. Research use only: not 
 
     nnUNetv2_predict_from_modelfolder -i IMAGES -o OUTPUT -m THIS_FOLDER -f 0 --disable_tta
 
-nnU-Net wants images that are called NAME_0000{ending}, and on a machine without a GPU also `-device cpu`. Without
+nnU-Net does not do the post-processing that a bundle holds; nor does `uumamba infer --no-postprocessing`.
+It wants images that are called NAME_0000{ending}, and on a machine without a GPU also `-device cpu`. Without
 `--disable_tta` it mirrors, uumamba only with `--mirror`. It adds logits up in half precision, uumamba in single: some
 voxels differ, most of them at the image's border, where the windows' weights are smallest.
 """
