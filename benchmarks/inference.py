@@ -5,8 +5,8 @@
 Each program works alone in a process of its own: it loads the model, reads every image, predicts and writes a label
 map. nnU-Net goes through its `predict_from_files_sequential`, without mirroring; post-processing is left out, which
 nnU-Net does not know. The images are first written in canonical axes, because nnU-Net does not turn images. Agreement
-comes first: the share of voxels with one label must be --agreement or more (nnU-Net adds up in half precision), or nothing
-is timed.
+comes first: the share of voxels with one label must be --agreement or more (nnU-Net adds up in half precision), or
+nothing is timed.
 """
 
 import argparse

@@ -74,8 +74,7 @@ class Demand:
         stitched = sum(stitching_bytes(channels, shape, patch) for patch in self.patches)
         given = slab * len(self.patches) + (3 * slab if len(self.patches) > 1 else 0)
         restored = restoration_bytes(channels, SLAB, shape, geometry, plan)
-        thickness = SLAB * max(1.0, geometry.shape_after_crop[0] / depth) + 1
-        voxels = thickness * geometry.shape_after_crop[1] * geometry.shape_after_crop[2]
+        voxels = geometry.shape_after_crop[1] * geometry.shape_after_crop[2]
         collected = voxels * (_FLOAT32 * channels * (3 if self.maps else 2) + 3 * _FLOAT64)
         data = _FLOAT32 * len(plan.channels) * int(np.prod(shape))
         return data + stitched + given + restored + int(collected) + self._result(geometry) + self.forward_bytes

@@ -45,7 +45,11 @@ class PredictionVolume:
 
     def add(self, slab: NDArray[np.float32]) -> None:
         """Take the next slab, `(classes, n, *rest)`, or `(classes + 1, n, *rest)` with the disagreement behind."""
-        here = slice(self._done, self._done + slab.shape[1])
+        for index in range(slab.shape[1]):  # slice by slice: of many classes even a slab is large
+            self._add(slab[:, index : index + 1])
+
+    def _add(self, slab: NDArray[np.float32]) -> None:
+        here = slice(self._done, self._done + 1)
         self._done = here.stop
         scores = slab[: self._classes]
         labels = highest_class(scores)
