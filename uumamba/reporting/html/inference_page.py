@@ -30,9 +30,15 @@ def inference_page(folder: Path, *, overlays: Sequence[Block] = ()) -> Page:
     record: Mapping[str, Any] = next((read_json(path) for path in records if path.is_file()), {})
     troubled = TableFile(cases.columns, tuple(row for row in cases.rows if row["status"] in ("failed", "flagged")))
     skip = [name for name in cases.columns if name.endswith(_HASH) or name == "output"]
+    # Next to why a case is doubted, the confidence of each structure, the file and the time only take room.
+    more = [name for name in cases.columns if name.startswith("confidence_") and name != "confidence_lowest"]
     title = "Cases that failed, or that the program doubts, and why."
     sections = (
-        Section("Failed and flagged cases", "failed", _some_cases(troubled, title, [*skip, "repairs"])),
+        Section(
+            "Failed and flagged cases",
+            "failed",
+            _some_cases(troubled, title, [*skip, *more, "repairs", "input", "seconds"]),
+        ),
         Section("Order of review", "review", _review(folder / REVIEW)),
         Section("Look at these first", "overlays", tuple(overlays)),
         other_pictures(folder, known=()),
