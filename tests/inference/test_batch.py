@@ -1,6 +1,7 @@
 """One bad file does not end a batch, and what is done is not done again."""
 
 import csv
+import gc
 import logging
 import os
 import signal
@@ -178,7 +179,7 @@ def test_flagged_cases_are_written_and_kept(
     write_image(images / "b.nii.gz", replace(image, data=image.data - 100))
     results = predict_files(predictor, cases_of(images, output), output)
     assert [(row["status"], row["code"]) for row in rows(output)] == [("ok", ""), ("flagged", "dark; odd"), ("ok", "")]
-    assert rows(output)[1]["reason"] == "It is dark. It is odd."
+    assert rows(output)[1]["reason"] == "It is dark. | It is odd."
     raise_if_failed(results, output.table)
     before = written(output.path)["b.nii.gz"]
     predict_files(predictor, cases_of(images, output), output, RESUME)
@@ -445,3 +446,35 @@ def test_results_are_told_by_case(predictor: Predictor, images: Path, output: Ou
     with pytest.raises(GeometryError, match="not the batch's"):
         predict_files(predictor, cases_of(images, output), output, on_case=check)
     assert [row["case"] for row in rows(output)] == ["a", "b"]
+
+
+def test_a_shard_that_is_resumed_and_stopped_at_once_keeps_its_rows(
+    predictor: Predictor, images: Path, tmp_path: Path
+) -> None:
+    folder = OutputFolder(tmp_path / "out", Shard(1, 2))
+    cases = folder.shard.of(cases_of(images, folder)) if folder.shard else ()
+    predict_files(predictor, cases, folder)
+    before = rows(folder)
+    assert len(before) == 2
+    predict_files(predictor, cases, folder, RESUME, must_stop=lambda: True)
+    assert rows(folder) == before
+
+
+def test_a_failed_case_leaves_nothing_in_memory(
+    predictor: Predictor, images: Path, output: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reference counts alone let its images go: a cycle would hold them until the collector comes by."""
+    seen: list[weakref.ref[np.ndarray]] = []
+
+    def exhausted(given: Sequence[Image], *, maps: bool = False) -> Prediction:
+        seen.append(weakref.ref(given[0].data))
+        raise MemoryError("8 GB")
+
+    monkeypatch.setattr(predictor, "predict", exhausted)
+    gc.disable()
+    try:
+        results = predict_files(predictor, cases_of(images, output), output)
+        assert [result.code for result in results] == ["out_of_memory"] * 3
+        assert [ref() for ref in seen] == [None] * 3
+    finally:
+        gc.enable()

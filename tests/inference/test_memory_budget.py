@@ -48,7 +48,7 @@ def test_a_case_that_is_too_large_fails_alone(
     assert ample.needed["large"] - ample.needed["a"] > 16_000_000 * 8
     assert ample.largest == ample.needed["large"]
     assert ample.fits_side_by_side
-    tight = MemoryBudget(ample.needed, ample.reading, allowed=ample.needed["z"])
+    tight = MemoryBudget(ample.needed, ample.beside, allowed=ample.needed["z"])
     assert not tight.fits_side_by_side
     outputs = {name: OutputFolder(tmp_path / name) for name in ("tight", "free")}
     tight_results = predict_files(predictor, cases, outputs["tight"], BatchOptions(budget=tight))

@@ -24,6 +24,7 @@ from uumamba.inference.memory_budget import MemoryBudget
 from uumamba.inference.output_folder import MAPS, OutputFolder, remove_files
 from uumamba.inference.prediction import Prediction
 from uumamba.inference.predictor import Predictor, require_images
+from uumamba.inference.review import BETWEEN_SENTENCES
 from uumamba.inference.series import predict_series
 
 OnCase = Callable[[CaseResult, int, int], None]
@@ -72,7 +73,8 @@ def predict_files(
     batch wrote would be replaced.
     """
     before = folder.begin(cases, resume=options.resume, overwrite=options.overwrite)
-    others = {case: row for case, row in before.items() if folder.shard is None}
+    own = {case.case for case in cases}
+    others = {case: row for case, row in before.items() if folder.shard is None or case in own}
     write_cases(folder.table, others.values())
     batch = _Batch(predictor, folder, options, before=before, on_prediction=on_prediction)
     results: list[CaseResult] = []
@@ -122,6 +124,7 @@ class _Work:
         if caught.error is not None:
             self.failure = failure_of(caught.error, stage)
             log.debug("%s failed while %s", self.case.case, stage, exc_info=caught.error)
+        del caught  # its error's traceback holds this frame, and with it the case's arrays
 
 
 class _Batch:
@@ -227,7 +230,7 @@ class _Batch:
             case=work.case.case,
             status="failed" if failure is not None else "flagged" if flags else "ok",
             code=failure.code if failure is not None else "; ".join(flag.code for flag in flags),
-            reason=failure.reason if failure is not None else " ".join(flag.sentence for flag in flags),
+            reason=failure.reason if failure is not None else BETWEEN_SENTENCES.join(flag.sentence for flag in flags),
             inputs=work.case.images,
             output=self._folder.label_map(work.case.case),
             seconds=work.seconds,

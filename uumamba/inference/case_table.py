@@ -10,7 +10,7 @@ from typing import Literal
 from uumamba.core.errors import InputError
 from uumamba.core.files import write_text
 from uumamba.inference.prediction import Flag
-from uumamba.inference.review import ReviewItem
+from uumamba.inference.review import BETWEEN_SENTENCES, ReviewItem
 
 Status = Literal["ok", "flagged", "failed"]
 
@@ -58,16 +58,14 @@ class CaseResult:
 
 def review_item(result: CaseResult) -> ReviewItem:
     """What the review needs of a row."""
-    is_failed = result.status == "failed"
-    codes = () if is_failed or not result.code else result.code.split(_JOINT)
-    return ReviewItem(
-        case=result.case,
-        status=result.status,
-        code=result.code if is_failed else "",
-        reason=result.reason,
-        confidence=result.confidence,
-        flags=tuple(Flag(code, "") for code in codes),
-    )
+    if result.status == "failed":
+        return ReviewItem(result.case, result.status, result.code, result.reason, result.confidence)
+    codes = result.code.split(_JOINT) if result.code else []
+    sentences = result.reason.split(BETWEEN_SENTENCES) if codes else []
+    if len(sentences) != len(codes):  # a sentence holds what joins several
+        sentences = [result.reason, *[""] * (len(codes) - 1)]
+    flags = tuple(Flag(code, sentence) for code, sentence in zip(codes, sentences, strict=True))
+    return ReviewItem(result.case, result.status, confidence=result.confidence, flags=flags)
 
 
 def write_cases(path: Path, results: Iterable[CaseResult]) -> None:

@@ -1,5 +1,6 @@
 """The memory that the cases of a batch take, known from their headers before any is read, and what they may take."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,12 +15,12 @@ from uumamba.inference.predictor import Predictor
 class MemoryBudget:
     """Bytes that the process will hold at most, by case, and how many it may hold.
 
-    A case whose header cannot be read is in no mapping: it will fail when it is read. `reading` are the bytes that
-    reading each case takes.
+    A case whose header cannot be read is in no mapping: it will fail when it is read. `beside` are the bytes that
+    each case takes while it is read or written beside another.
     """
 
     needed: Mapping[str, int]
-    reading: Mapping[str, int]
+    beside: Mapping[str, int]
     allowed: int
 
     def require(self, case: str) -> None:
@@ -32,7 +33,7 @@ class MemoryBudget:
         """Whether one case may be read and another written while the largest of those that fit is predicted."""
         fitting = [case for case, needed in self.needed.items() if needed <= self.allowed]
         largest = max((self.needed[case] for case in fitting), default=0)
-        beside = max((self.reading[case] for case in fitting), default=0)
+        beside = max((self.beside[case] for case in fitting), default=0)
         return largest + 2 * beside <= self.allowed
 
     @property
@@ -43,12 +44,13 @@ class MemoryBudget:
 
 def budget_of(predictor: Predictor, cases: Iterable[CaseInput], *, maps: bool, allowed: int) -> MemoryBudget:
     """Read the cases' headers; raises `OSError` where memory cannot be measured."""
-    needed, reading = {}, {}
+    needed, beside = {}, {}
     for case in cases:
         try:
             sizes = [read_size(path, max_dimensions=4) for path in case.images]
         except InputError:
             continue
-        reading[case.case] = sum(reading_bytes(size) for size in sizes)
+        written = predictor.result_bytes(maps=maps) * sum(math.prod(size.shape) for size in sizes[:1])
+        beside[case.case] = sum(reading_bytes(size) for size in sizes) + written
         needed[case.case] = max((predictor.bytes_of(size, maps=maps) for size in sizes), default=0)
-    return MemoryBudget(needed, reading, allowed)
+    return MemoryBudget(needed, beside, allowed)

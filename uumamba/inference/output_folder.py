@@ -1,6 +1,5 @@
 """The folder that a batch writes to: what its files are called, and that no other batch's results are lost in it."""
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from uumamba.core.errors import InputError
 from uumamba.core.files import remove_left_over
 from uumamba.inference.case_table import CaseResult, is_case_table, read_case_names, read_cases
 from uumamba.inference.inputs import CaseInput, find_tables, label_map_path
+from uumamba.inference.review import REVIEW_NAME
 from uumamba.inference.shard import Shard
 
 MAPS = ("entropy", "disagreement")
@@ -40,7 +40,7 @@ class OutputFolder:
     @property
     def review(self) -> Path:
         """The cases in the order in which a person should look at them."""
-        return self.path / f"review{self.shard.ending if self.shard else ''}.csv"
+        return self.path / _review_name(self.shard.ending if self.shard else "")
 
     def label_map(self, case: str) -> Path:
         """A case's label map."""
@@ -80,7 +80,9 @@ class OutputFolder:
             for table in tables:
                 for case in read_case_names(table):
                     remove_files(self.files(case))
-                remove_files((table, table.with_name(re.sub(r"^cases(.*)\.csv$", r"run\1.json", table.name))))
+                ending = table.name.removeprefix("cases").removesuffix(".csv")
+                beside = (self.path / f"run{ending}.json", self.path / _review_name(ending))
+                remove_files((table, *beside))
         elif not tables:
             taken = [path for case in cases for path in self.files(case.case) if path.exists()]
             if taken:
@@ -122,3 +124,7 @@ def remove_files(paths: Sequence[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
         remove_left_over(path)
+
+
+def _review_name(ending: str) -> str:
+    return Path(REVIEW_NAME).stem + ending + ".csv"

@@ -100,7 +100,7 @@ class Predictor:
     @property
     def opinions(self) -> int:
         """How many opinions there are on each voxel: networks, and their mirrored copies."""
-        return sum(2 ** len(self._mirror_axes(member.description.plan)) for member in self._members)
+        return sum(2 ** len(self._mirror_axes(member.description)) for member in self._members)
 
     def predict(self, images: Sequence[Image], *, maps: bool = False) -> Prediction:
         """The label map with its confidence on the grid of the case's images, one image for each channel of the plan.
@@ -111,14 +111,15 @@ class Predictor:
         require_images(images, self.plan)
         prepared = preprocess_case(images, self.plan)
         features = features_of(images, prepared, self.plan) if self.fingerprint else None
-        volume = self._volume_of(prepared, maps=maps)
+        volume, geometry = self._volume_of(prepared, maps=maps), prepared.geometry
+        del prepared  # post-processing needs the room
         labels = self.postprocessing.apply(volume.labels, images[0].spacing_mm, self.labels)
         confidence = self._confidence(volume, labels)
         flags = flags_of(
             self.fingerprint,
             features,
             labels=labels,
-            geometry=prepared.geometry,
+            geometry=geometry,
             plan=self.plan,
             confidence=confidence,
         )
@@ -130,15 +131,14 @@ class Predictor:
         Of one network they are its logits, of several the logarithm of their mean probabilities. `disagreement` puts
         that of all opinions behind the classes.
         """
-        with torch.inference_mode():
-            slabs = zip(*(self._member_slabs(member, data, disagreement) for member in self._members), strict=True)
-            if len(self._members) == 1:
-                yield from (slab for (slab,) in slabs)
-                return
-            weights = [member.weight for member in self._members]
-            temperatures = [member.temperature for member in self._members]
-            for of_members in slabs:
-                yield combine(of_members, weights, temperatures, self.labels.classes)
+        slabs = zip(*(self._member_slabs(member, data, disagreement) for member in self._members), strict=True)
+        if len(self._members) == 1:
+            yield from (slab for (slab,) in slabs)
+            return
+        weights = [member.weight for member in self._members]
+        temperatures = [member.temperature for member in self._members]
+        for of_members in slabs:
+            yield combine(of_members, weights, temperatures, self.labels.classes)
 
     def bytes_of(self, size: ImageSize, *, maps: bool = False) -> int:
         """The main memory (bytes) that this process will hold at most for a case with images of this size.
@@ -155,6 +155,11 @@ class Predictor:
         )
         predicting = demand.of(size, self.plan) + demand.series_bytes(size)
         return self._footing.held + max(reading_bytes(size), predicting)
+
+    def result_bytes(self, *, maps: bool) -> int:
+        """The bytes of each voxel's result, with a copy of it on its way into a file."""
+        opinions = self.opinions
+        return 2 * PredictionVolume.bytes_per_voxel(keep_winner=False, maps=maps, opinions=opinions)
 
     @property
     def temperature(self) -> float:
@@ -179,7 +184,8 @@ class Predictor:
     def _confidence(self, volume: PredictionVolume, labels: NDArray[np.uint8]) -> dict[str, float | None]:
         """Expected Dice of each structure in the label map as it is after post-processing."""
         sums = volume.sums_in_mask_of(labels)
-        voxels = np.bincount(labels.ravel(order="K"), minlength=self.labels.classes)
+        # Slice by slice: counting makes eight bytes of each voxel.
+        voxels = np.sum([np.bincount(each.ravel(), minlength=self.labels.classes) for each in labels], axis=0)
         return {
             name: expected_dice(sums[number], int(voxels[number]), volume.probability_sums[number])
             for name, number in self.labels.structures.items()
@@ -187,7 +193,7 @@ class Predictor:
 
     def _member_slabs(self, member: _Member, data: Tensor, disagreement: bool) -> Iterator[Tensor]:
         plan = member.description.plan
-        axes = self._mirror_axes(plan)
+        axes = self._mirror_axes(member.description)
         return predict_slabs(
             partial(mirrored_opinion, member.network, mirror_axes=axes, temperature=member.temperature)
             if disagreement
@@ -217,8 +223,8 @@ class Predictor:
     def _windows_at_once(self) -> int:
         return self.batch_size or (_SLICES_AT_ONCE if self.plan.spatial_dims == 2 else 1)
 
-    def _mirror_axes(self, plan: Plan) -> tuple[int, ...]:
-        return plan.patch_axes(self.description.mirrored_axes) if self.mirror else ()
+    def _mirror_axes(self, description: BundleDescription) -> tuple[int, ...]:
+        return description.plan.patch_axes(description.mirrored_axes) if self.mirror else ()
 
 
 def require_images(images: Sequence[Image], plan: Plan) -> None:

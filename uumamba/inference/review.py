@@ -11,7 +11,8 @@ from uumamba.inference.prediction import Flag
 
 REVIEW_NAME = "review.csv"
 COLUMNS = ("priority", "case", "status", "code", "lowest_confidence", "structure", "flags", "sentences")
-_BETWEEN_CODES, _BETWEEN_SENTENCES = "; ", " | "
+BETWEEN_SENTENCES = " | "
+_BETWEEN_CODES = "; "
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def write_review(path: Path, items: Iterable[ReviewItem]) -> None:
             "lowest_confidence": "" if confidence is None else f"{confidence:.4f}",
             "structure": structure,
             "flags": _BETWEEN_CODES.join(flag.code for flag in item.flags),
-            "sentences": _BETWEEN_SENTENCES.join(sentence for sentence in sentences if sentence),
+            "sentences": BETWEEN_SENTENCES.join(sentence for sentence in sentences if sentence),
         }
         writer.writerow(row)
     write_text(path, text.getvalue())

@@ -45,6 +45,7 @@ def predict_series(predictor: FramePredictor, image: Image, *, maps: bool = Fals
         confidences.append(dict(prediction.confidence))
         for flag in prediction.flags:
             flags.setdefault(flag.code, []).append((frame + 1, flag.sentence))
+        del prediction  # before the next frame's is made
     merged = tuple(Flag(code, _over_frames(found, count)) for code, found in flags.items())
     return Prediction(labels, _lowest(confidences), merged, entropy, disagreement)
 

@@ -93,7 +93,8 @@ def predict_slabs(
     for first in range(0, len(windows), batch_size):
         batch = windows[first : first + batch_size]
         cuts = torch.stack([_cut(data, window, patch) for window in batch])
-        maps = predict((cuts[:, :, 0] if sliced else cuts).to(device)).float()
+        with torch.inference_mode():  # not around a yield, where it would reach whoever takes the slab
+            maps = predict((cuts[:, :, 0] if sliced else cuts).to(device)).float()
         maps = maps[:, :, None] if sliced else maps
         if stitched is None:
             stitched = _Stitched(maps.shape[1], data.shape[1:], patch[0], device)

@@ -70,8 +70,8 @@ class HeartFunctions:
         Taken is what belongs to cases that have not failed in the tables of the output folder. Gives the table's path;
         None, and no table (also not an earlier batch's), if there is no heart.
         """
-        rows = [row for table in find_tables(self._output) for row in read_cases(table).values()]
-        cases = sorted({row.case for row in rows if row.status != "failed"})
+        rows = {case: row for table in find_tables(self._output) for case, row in read_cases(table).items()}
+        cases = sorted(case for case, row in rows.items() if row.status != "failed")
         series = [path for case in cases if (path := self._series_files(case)[0]).is_file()]
         phases = [path for case in cases if (path := self._phase_file(case)).is_file()]
         hearts = [read_json(path) for path in series] + self._pair([read_json(path) for path in phases])

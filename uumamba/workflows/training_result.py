@@ -109,12 +109,12 @@ def _fit_to_validation(job: Job, validated: Mapping[str, CaseValidation]) -> _Fi
     """What the first process, which writes the bundle, fits and chooses; it leaves files of it."""
     if not (job.config.training.calibrate and job.processes.is_first):
         return _NOTHING
+    choice = choose(validated, job.store, job.plan, job.dataset.anatomy)
     try:
         result = conclude(validated, job.plan.labels, job.folder.read_patients())
     except UumambaError as error:  # the model is trained all the same
-        log.info("the probabilities are not calibrated: %s", error)
-        return _NOTHING
-    choice = choose(validated, job.store, job.plan, job.dataset.anatomy)
+        log.warning("the probabilities are not calibrated: %s", error)
+        return _Fitted(Calibration(), choice.postprocessing)
     write_calibration(result, choice, job.directory.path, title=job.title, origin={"fold": job.fold})
     log.info("%s", result.sentence)
     for sentence in choice.postprocessing.sentences():

@@ -65,10 +65,14 @@ def read_cases(folder: Path) -> TableFile:
     """The rows of all these tables; `InputError` if there is no row, or if one is broken."""
     tables = [read_table(path, required=("case", "status")) for path in tables_of_cases(folder)]
     columns = tuple(dict.fromkeys(name for table in tables for name in table.columns))
-    rows = tuple(dict.fromkeys(columns, "") | row for table in tables for row in table.rows)
+    # The whole batch's own table comes first; a case that it has is told by it and not by its shard's table.
+    rows: dict[str, dict[str, str]] = {}
+    for table in tables:
+        for row in table.rows:
+            rows.setdefault(row["case"], dict.fromkeys(columns, "") | row)
     if not rows:
         raise InputError(f"{folder / CASES}: holds no case; predict again")
-    return TableFile(columns, rows)
+    return TableFile(columns, tuple(rows.values()))
 
 
 def cases_to_look_at(folder: Path, count: int) -> tuple[dict[str, str], ...]:
