@@ -466,7 +466,7 @@ def test_a_failed_case_leaves_nothing_in_memory(
     """Reference counts alone let its images go: a cycle would hold them until the collector comes by."""
     seen: list[weakref.ref[np.ndarray]] = []
 
-    def exhausted(given: Sequence[Image], *, maps: bool = False) -> Prediction:
+    def exhausted(given: Sequence[Image], **_: bool) -> Prediction:
         seen.append(weakref.ref(given[0].data))
         raise MemoryError("8 GB")
 
