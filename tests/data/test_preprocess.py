@@ -11,12 +11,12 @@ from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
 
 from tests.fakes.ball import CASES, Configuration, ball, nnunet_case, plans_for, two_channels
 from tests.fakes.plan import fake_plan
+from tests.fakes.restored import restore_label_map
 from uumamba.core.errors import InputError
 from uumamba.data.foreground import foreground_locations
 from uumamba.data.loader import PatchDataset
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import Geometry, preprocess_case, preprocessing_bytes
-from uumamba.data.restoration import restore_label_map
 from uumamba.data.sampler import SampleKey
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.imaging.image import Image

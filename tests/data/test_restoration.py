@@ -15,21 +15,14 @@ from nnunetv2.preprocessing.resampling.default_resampling import resample_data_o
 
 from tests.fakes.ball import CASES, ORIENTATIONS, Configuration, ball, nnunet_case, plans_for
 from tests.fakes.plan import fake_plan
+from tests.fakes.restored import restore_label_map, restore_labels
 from uumamba.core.files import read_json
 from uumamba.data.datasets.acdc import ACDC
 from uumamba.data.phantom import PhantomSize, write_phantom_acdc
 from uumamba.data.plan import Plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset
 from uumamba.data.preprocess import Geometry, preprocess_case
-from uumamba.data.restoration import (
-    blank_on_image_grid,
-    highest_class,
-    restoration_bytes,
-    restore_label_map,
-    restore_labels,
-    restored_slabs,
-    to_image_grid,
-)
+from uumamba.data.restoration import blank_on_image_grid, highest_class, restoration_bytes, restored_slabs
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
 from uumamba.imaging.orientation import STORED, Orientation, reorient
@@ -173,7 +166,9 @@ def test_a_map_returns_to_the_images_axes_with_what_was_not_seen_filled() -> Non
         network = canonical.transpose(2, 1, 0)
         z, y, x = (size - 2 for size in network.shape)
         geometry, plan = grids((z, y, x), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), orientation)
-        back = to_image_grid(network[1:-1, 1:-1, 1:-1], geometry, plan, fill=np.nan)
+        inner = network[1:-1, 1:-1, 1:-1]
+        back, view = blank_on_image_grid(geometry, plan, dtype=inner.dtype, fill=np.nan)
+        view[...] = inner
         assert back.dtype == np.float32
         assert back.flags.c_contiguous
         np.testing.assert_array_equal(back[1:-1, 1:-1, 1:-1], stored[1:-1, 1:-1, 1:-1])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.folders import contents
 from uumamba.core.errors import InputError
 from uumamba.core.files import write_json
 from uumamba.evaluation.output_folder import begin, remove_stale, require_room, require_schema
@@ -13,6 +14,7 @@ HEADER = "case,structure,outcome,dice\n"
 
 def test_room_in_new_empty_and_strange_folders(tmp_path: Path) -> None:
     require_room(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
     require_room(tmp_path)
     (tmp_path / "cases.csv").write_text("case\n")
     (tmp_path / "overlay_mine.png").touch()
@@ -23,7 +25,9 @@ def test_room_where_an_evaluation_is_or_was_being_written(tmp_path: Path) -> Non
     (tmp_path / "scores.csv").write_text(HEADER)
     require_room(tmp_path)
     write_json(tmp_path / "evaluation.json", {"schema": "uumamba-evaluation", "schema_version": 99})
+    before = contents(tmp_path)
     require_room(tmp_path)
+    assert contents(tmp_path) == before  # asking removes nothing
 
 
 def test_what_is_not_of_an_evaluation_is_not_replaced(tmp_path: Path) -> None:

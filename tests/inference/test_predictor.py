@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.fakes.restored import restore_labels
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import preprocess_case
-from uumamba.data.restoration import restore_labels
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.calibration import Calibration

@@ -64,23 +64,6 @@ def restored_slabs(
         raise ValueError(f"the slabs end at {start} of {shape[0]}")
 
 
-def restore_labels(logits: NDArray[Any], geometry: Geometry, plan: Plan) -> NDArray[np.uint8]:
-    """The label map (uint8) on the original image's axes and grid from `logits` (classes, *network axes) float.
-
-    Logits are resampled linearly in plane and by the nearest slice between thick slices; ties go to the lower number.
-    Voxels that preprocessing cropped away are background.
-    """
-    slices = (logits[:, index : index + 1].astype(np.float32, copy=False) for index in range(logits.shape[1]))
-    return _restore(slices, logits.shape[1:], geometry, plan)
-
-
-def restore_label_map(labels: NDArray[Any], geometry: Geometry, plan: Plan) -> NDArray[np.uint8]:
-    """As `restore_labels` for a label map (*network axes) of integers; what is no structure's number is background."""
-    numbers = np.arange(plan.labels.classes).reshape(-1, 1, 1, 1)
-    slabs = ((of_slice == numbers).astype(np.float32) for of_slice in labels[:, None])
-    return _restore(slabs, labels.shape, geometry, plan)
-
-
 def highest_class(scores: Scores) -> NDArray[np.uint8]:
     """The number of the highest of `scores` (classes, ...) at each voxel; ties go to the lower number."""
     best = scores[0].copy()
@@ -104,16 +87,6 @@ def blank_on_image_grid(
     return whole, seen[tuple(slice(*bounds) for bounds in geometry.crop)]
 
 
-def to_image_grid(values: NDArray[Any], geometry: Geometry, plan: Plan, *, fill: float = 0) -> NDArray[Any]:
-    """A map on the grid of the cropped image (three network axes), on the original image's axes and grid.
-
-    Voxels that preprocessing cropped away are `fill`.
-    """
-    whole, view = blank_on_image_grid(geometry, plan, dtype=values.dtype, fill=fill)
-    view[...] = values
-    return whole
-
-
 def restoration_bytes(
     channels: int, thickness: int, shape: tuple[int, int, int], geometry: Geometry, plan: Plan
 ) -> int:
@@ -131,18 +104,6 @@ def restoration_bytes(
     scratch = 3 * max(plane, shape[1] * target[2], target[1] * shape[2])
     kept = 1 if first.weight is None else 2
     return int(_FLOAT32 * (channels * plane * (thickest + kept) + scratch))
-
-
-def _restore(slabs: Iterable[Scores], shape: tuple[int, ...], geometry: Geometry, plan: Plan) -> NDArray[np.uint8]:
-    """The class with the highest score at each voxel of the image's own grid; `slabs` as in `restored_slabs`."""
-    x, y, z = shape
-    whole, view = blank_on_image_grid(geometry, plan, dtype=np.uint8)
-    start = 0
-    for scores in restored_slabs(slabs, (x, y, z), geometry, plan):
-        stop = start + scores.shape[1]
-        view[start:stop] = highest_class(scores)
-        start = stop
-    return whole
 
 
 @dataclass

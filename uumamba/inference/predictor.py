@@ -42,6 +42,7 @@ class _Member:
 
     @property
     def temperature(self) -> float:
+        """What its logits are divided by."""
         return self.description.calibration.temperature
 
 

@@ -44,6 +44,7 @@ def order_for_review(items: Iterable[ReviewItem]) -> tuple[ReviewItem, ...]:
     """
 
     def need(item: ReviewItem) -> tuple[int, float, str]:
+        """How soon a case comes: the smaller, the sooner."""
         group = 0 if item.status == "failed" else 1 if item.flags or item.status == "flagged" else 2
         return group, -1.0 if item.lowest is None else item.lowest[1], item.case
 

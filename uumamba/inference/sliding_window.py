@@ -160,6 +160,7 @@ class _Stitched:
         self._weights = torch.zeros((1, depth, *shape[1:]), device=device)
 
     def add(self, window: _Window, maps: Tensor, weights: Tensor) -> None:
+        """Add a window's maps, weighted."""
         slices, *plane = window.target
         if slices.stop - self._first > self._weights.shape[1]:
             self._move()

@@ -110,6 +110,7 @@ def fit_temperature(samples: Samples) -> float:
     """The temperature that minimises the mean negative log likelihood near structures; at 1 they count as they are."""
 
     def loss(log_temperature: float) -> float:
+        """The mean negative log likelihood, over the temperature's logarithm."""
         temperature = exp(log_temperature)
         return sum(_nll(sample, temperature) for sample in samples.values())
 
