@@ -12,8 +12,8 @@ from typing import Any
 from uumamba.core.files import write_json
 from uumamba.core.statistics import mean_of_known
 from uumamba.core.versions import installed_versions
+from uumamba.evaluation.confidence import FAILURE_DICE
 from uumamba.evaluation.evaluate import Evaluation
-from uumamba.evaluation.expected_dice import FAILED_BELOW
 from uumamba.evaluation.output_folder import DOCUMENT, SCHEMA, SCHEMA_VERSION
 from uumamba.evaluation.pairing import CasePair
 from uumamba.evaluation.quantities import QUANTITIES
@@ -78,7 +78,7 @@ def document(evaluation: Evaluation, origin: Origin, pictures: Iterable[Picture]
         "groups": [{"column": each.column, "group": each.group, **asdict(each.summary)} for each in evaluation.groups],
         "clinical": _clinical(evaluation),
         "confidence": {
-            "failed_below": FAILED_BELOW,
+            "failed_below": FAILURE_DICE,
             "reason": evaluation.confidence_reason,
             "structures": [asdict(each) for each in evaluation.confidence],
         },

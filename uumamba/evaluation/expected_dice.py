@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 from uumamba.core.errors import InputError
+from uumamba.evaluation.confidence import FAILURE_DICE
 from uumamba.evaluation.pairing import CasePair
 from uumamba.evaluation.scoring import StructureScore
 from uumamba.imaging.files import image_stem
@@ -19,8 +20,6 @@ from uumamba.metrics.ranking import auroc, spearman
 TABLE = "cases.csv"
 COLUMN = "confidence_"
 POOLED = "all structures"
-FAILED_BELOW = 0.7
-"""A structure with a smaller Dice is a failure, which a low confidence should have told."""
 
 Confidences = Mapping[tuple[str, str], float]
 """(case, structure) -> expected Dice."""
@@ -93,7 +92,7 @@ def summarise_confidence(scores: Sequence[StructureScore], confidences: Confiden
 
 def _summarise(structure: str, pairs: Sequence[tuple[float, float]]) -> ConfidenceSummary:
     expected, true = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    failed = [dice < FAILED_BELOW for dice in true]
+    failed = [dice < FAILURE_DICE for dice in true]
     correlation, area = spearman(expected, true), auroc([-value for value in expected], failed)
     return ConfidenceSummary(
         structure,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from rich import box
 from rich.table import Table
 
+from uumamba.evaluation.confidence import FAILURE_DICE
 from uumamba.evaluation.evaluate import Evaluation
-from uumamba.evaluation.expected_dice import FAILED_BELOW
 from uumamba.evaluation.number_text import count_text, number_text, range_text, spread_text
 from uumamba.evaluation.output_folder import DOCUMENT
 from uumamba.evaluation.quantities import QUANTITIES
@@ -126,7 +126,7 @@ def confidence_table(evaluation: Evaluation) -> Table:
     table = _table(
         "The Dice that the model expected against the Dice that it has",
         ("structure",),
-        ("n", "expected", "true", "mean abs. error", "Spearman", f"below {FAILED_BELOW}", "AUROC"),
+        ("n", "expected", "true", "mean abs. error", "Spearman", f"below {FAILURE_DICE}", "AUROC"),
     )
     for each in evaluation.confidence:
         table.add_row(

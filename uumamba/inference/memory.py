@@ -76,7 +76,9 @@ class Demand:
         channels = plan.labels.classes + (self.maps and self.opinions > 1)
         slab = _FLOAT32 * channels * SLAB * plane[0] * plane[1]
         stitched = sum(stitching_bytes(channels, shape, patch) for patch in self.patches)
-        given = slab * len(self.patches) + (3 * slab if len(self.patches) > 1 else 0)
+        members = len(self.patches)
+        # Every member's slab; in a mean also its probabilities, and five slabs on the way from these to the scores.
+        given = slab * (2 * members + 5 if members > 1 else members)
         restored = restoration_bytes(channels, SLAB, shape, geometry, plan)
         voxels = geometry.shape_after_crop[1] * geometry.shape_after_crop[2]
         collected = voxels * (_FLOAT32 * channels * (3 if self.maps else 2) + 3 * _FLOAT64)

@@ -6,9 +6,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from uumamba.core.statistics import mean_of_known
+from uumamba.evaluation.confidence import FAILURE_DICE
 from uumamba.evaluation.document import Picture
 from uumamba.evaluation.evaluate import Evaluation
-from uumamba.evaluation.expected_dice import FAILED_BELOW
 from uumamba.evaluation.pairing import CasePair
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.orientation import reorient, to_canonical
@@ -41,7 +41,7 @@ def _draw_scores(evaluation: Evaluation, folder: Path) -> Iterator[Picture]:
             for name, scores in by_structure.items()
         }
         pairs = {name: ([one for one, _ in both], [other for _, other in both]) for name, both in known.items()}
-        yield _save(confidence_figure(pairs, failed_below=FAILED_BELOW), folder, "confidence")
+        yield _save(confidence_figure(pairs, failed_below=FAILURE_DICE), folder, "confidence")
 
 
 def _draw_agreement(evaluation: Evaluation, folder: Path) -> Iterator[Picture]:
