@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.distributed.nn  # its functions' defaults keep a group for good if they are made while there is one
 from torch import Tensor, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.parallel import DistributedDataParallel
@@ -73,7 +74,7 @@ def train(rule: Rule, rank: int, spoil_at: int = -1) -> tuple[nn.Module, int, li
     step = Step(model, SGDSettings().build(model, nn.Module()), {"task": Objective(spoil_at)}, unsynchronised=local)
     half = tuple(part[rank * 4 : rank * 4 + 4] for part in draw())
     skipped = [step(rule, [half]).skipped for _ in range(3)]
-    # What is wrapped lives on in cycles and holds the group, whose threads must not outlive Python.
+    # What is wrapped lives on in cycles and holds the group; a thread of it that outlives Python aborts the process.
     del model.reducer, model.logger, model.process_group
     return model.module, len(reductions), skipped
 

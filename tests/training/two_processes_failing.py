@@ -40,8 +40,7 @@ def main(port: str, rank: int, how: str) -> None:
         train(rank, how)
     except (UumambaError, RuntimeError) as error:
         left = sum("gloo" in (thread / "comm").read_text() for thread in Path("/proc/self/task").glob("*"))
-        print(f"{type(error).__name__}, {left} threads left", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(f"{type(error).__name__}, {left} threads left")
 
 
 if __name__ == "__main__":

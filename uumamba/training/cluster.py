@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from weakref import WeakSet
 
 import torch
+
+# The defaults of its functions keep the group for good, and its threads with it, if torch imports it later.
+import torch.distributed.nn
 from lightning_fabric import Fabric as Fabric
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
