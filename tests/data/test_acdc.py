@@ -141,7 +141,7 @@ def test_missing_frame(root: Path) -> None:
 
 def test_missing_reference(root: Path) -> None:
     (info(root).parent / "patient001_frame01_gt.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"patient001_frame01_gt\.nii\.gz: no such file; a training case needs"):
+    with pytest.raises(InputError, match=r"patient001_frame01_gt\.nii\.gz: no such file, but a training case needs"):
         index_training(root)
 
 

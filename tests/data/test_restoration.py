@@ -218,7 +218,11 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Image, dic
     x, y, z = image.spacing_mm
     fingerprint = fingerprint_case([image], labels, samples=1000)
     finer = CaseFingerprint(fingerprint.shape, (z / 2, y, x), fingerprint.intensities, fingerprint.relative_size)
-    return image, labels, plan_dataset([finer], root, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels)
+    return (
+        image,
+        labels,
+        plan_dataset([finer], root, dataset="acdc", labels=ACDC.description.labels, channels=ACDC.description.channels),
+    )
 
 
 @pytest.mark.parametrize("configuration", ["2d", "3d_fullres"])
@@ -271,7 +275,9 @@ def test_a_real_label_map_returns_from_every_orientation(tmp_path: Path) -> None
     image, labels = read_image(real.images[0]), read_label_map(real.label_map)
     fingerprint = fingerprint_case([image], labels, samples=1000)
     thinner = CaseFingerprint(fingerprint.shape, (5.0, 1.5625, 1.5625), fingerprint.intensities, 1.0)
-    plan = plan_dataset([thinner], tmp_path, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels)["3d_fullres"]
+    plan = plan_dataset(
+        [thinner], tmp_path, dataset="acdc", labels=ACDC.description.labels, channels=ACDC.description.channels
+    )["3d_fullres"]
     for orientation in ORIENTATIONS:
         reference = reorient(labels, orientation)
         case = preprocess_case([reorient(image, orientation)], plan, reference)

@@ -7,7 +7,7 @@ from typing import Any
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.data.datasets.description import DatasetDescription, read_description
-from uumamba.data.datasets.table import find_dataset
+from uumamba.data.datasets.spec import dataset_name
 from uumamba.data.plan import Plan, read_plan
 from uumamba.data.splits import Fold, read_folds, write_folds
 from uumamba.data.store import PreprocessedStore
@@ -104,10 +104,7 @@ class WorkFolder:
 
 def work_folder_of(work: Path, dataset: str) -> WorkFolder:
     """The work folder of what `--dataset` names: a data set, or layout and place as for preprocessing."""
-    name = find_dataset(dataset).name if ":" in dataset else dataset
-    if name in ("", ".", "..") or Path(name).name != name:
-        raise InputError(f"--dataset {dataset}: must be a data set's name, or layout:place as for `uumamba preprocess`")
-    return WorkFolder(work / name)
+    return WorkFolder(work / dataset_name(dataset))
 
 
 def validation_cases(work: Path, dataset: str, fold: str) -> tuple[str, ...]:

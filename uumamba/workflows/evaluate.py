@@ -87,10 +87,12 @@ def _labels(dataset: Dataset | None, label_file: Path | None) -> LabelMatch:
 
 def _cases_of(dataset: Dataset, references: Path) -> tuple[Case, ...]:
     """The data set's cases if it knows where it lies or `references` is its folder; else none are known."""
-    cases = dataset.index(dataset.root or references).cases
-    if not cases:
+    listing = dataset.index(dataset.root or references)
+    if not listing.cases:
         log.info("%s: not laid out as %s, so patients and phases are not known", references, dataset.name)
-    return cases
+        return ()
+    listing.require_usable()
+    return listing.cases
 
 
 def _raise_if_failed(evaluation: Evaluation, output: Path) -> None:

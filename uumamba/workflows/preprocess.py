@@ -40,9 +40,9 @@ Outcome = TypeVar("Outcome")
 def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConfig) -> None:
     """Check every training case of a data set, plan its networks, and store the cases for each configuration.
 
-    The data set, as `find_dataset` knows it, lies in `data`, or where it says itself. What is done and unchanged (by hash
-    of files, details and settings) is kept. Raises one `InputError` that lists every case that cannot be used, nothing
-    is planned or stored then; or if the folds of earlier runs would change.
+    The data set, as `find_dataset` knows it, lies in `data`, or where it says itself. What is done and unchanged (by
+    hash of files, details and settings) is kept. Raises one `InputError` that lists every case that cannot be used,
+    nothing is planned or stored then; or if the folds of earlier runs would change.
     """
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
@@ -69,6 +69,8 @@ def _usable_cases(
             log.warning("%s", problem.sentence)
     listing.require_usable()
     where, cases = data or dataset.root, listing.training
+    if not cases:
+        raise InputError(f"{where}: no case to train on here; look at it with `uumamba check`")
     log.info("%s: %d training cases in %s", dataset.description.title, len(cases), where)
     if listing.folds is not None:
         log.info("%d folds as the data set gives them", len(listing.folds))

@@ -29,11 +29,11 @@ def index(root: Path) -> Listing:
         raise InputError(f"{root}: no such folder; {_LAYOUT}")
     training = _find_split(root, "training") or (root if _patient_folders(root) else None)
     problems: list[Problem] = []
-    if training is None:
-        problems.append(Problem(root, "no ACDC training patients here", _LAYOUT))
-    elif not _patient_folders(training):
-        problems.append(Problem(training, "no patient folders (patient001, patient002, ...) here", _LAYOUT))
     testing = _find_split(root, "testing")
+    if training is None and testing is None:
+        problems.append(Problem(root, "no ACDC training patients here", _LAYOUT))
+    elif training and not _patient_folders(training):
+        problems.append(Problem(training, "no patient folders (patient001, patient002, ...) here", _LAYOUT))
     if testing == training:
         testing = None
     return Listing(

@@ -20,6 +20,7 @@ from uumamba.data.case import Case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.listing import Listing
 from uumamba.data.datasets.own_description import describe_own
+from uumamba.data.datasets.spec import own_name
 from uumamba.data.nnunet_dataset import read_label_set
 from uumamba.data.problem import Problem, ProblemError
 from uumamba.data.splits import Fold
@@ -55,7 +56,7 @@ def case_table_dataset(table: Path) -> Dataset:
         raise InputError(f"{where}: {first_problem(error)}; {_EXAMPLE}") from None
     labels = read_label_set(beside.labels, str(where))
     channels = tuple(column.removeprefix(f"{_IMAGE}_") for column in images)
-    description = describe_own(table.stem, labels, channels, licence=beside.licence, citation=beside.citation)
+    description = describe_own(own_name(table), labels, channels, licence=beside.licence, citation=beside.citation)
     said = {name: getattr(beside, name) for name in ("title", "mirrored_axes", "surface_tolerance_mm")}
     description = description.model_copy(update={name: value for name, value in said.items() if value is not None})
     return Dataset(description, partial(_index, images=images), root=table)

@@ -17,6 +17,7 @@ from uumamba.data.case import Case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.listing import Listing
 from uumamba.data.datasets.own_description import describe_own, require_folder
+from uumamba.data.datasets.spec import own_name
 from uumamba.data.nnunet_dataset import read_nnunet_dataset
 from uumamba.data.problem import Problem
 from uumamba.imaging.files import find_images, image_stem
@@ -39,7 +40,7 @@ def decathlon_dataset(folder: Path) -> Dataset:
     numbered = _names_first(content.get("labels"), str(where))
     read = read_nnunet_dataset({**content, "labels": numbered}, str(where))
     description = describe_own(
-        folder.resolve().name, read.labels, read.channels, licence=read.licence, citation=read.reference
+        own_name(folder), read.labels, read.channels, licence=read.licence, citation=read.reference
     )
     return Dataset(description, partial(_index, content=content, channels=len(read.channels)), root=folder)
 

@@ -18,6 +18,7 @@ from uumamba.data.case import Case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.listing import Listing
 from uumamba.data.datasets.own_description import describe_own, require_folder
+from uumamba.data.datasets.spec import own_name
 from uumamba.data.nnunet_dataset import read_nnunet_dataset
 from uumamba.data.problem import Problem
 from uumamba.data.splits import Fold
@@ -41,7 +42,7 @@ def nnunet_raw_dataset(folder: Path) -> Dataset:
         raise InputError(f"{where}: must hold an object, got {type(content).__name__}; write it as nnU-Net asks")
     read = read_nnunet_dataset(content, str(where))
     description = describe_own(
-        folder.resolve().name, read.labels, read.channels, licence=read.licence, citation=read.reference
+        own_name(folder), read.labels, read.channels, licence=read.licence, citation=read.reference
     )
     suffix = str(content.get("file_ending", ".nii.gz"))
     return Dataset(description, partial(_index, channels=read.channels, suffix=suffix), root=folder)

@@ -12,6 +12,7 @@ from uumamba.data.datasets.case_table import case_table_dataset
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.decathlon import decathlon_dataset
 from uumamba.data.datasets.nnunet_raw import nnunet_raw_dataset
+from uumamba.data.datasets.spec import split_spec
 
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (ACDC,)}
 
@@ -28,14 +29,14 @@ def find_dataset(spec: str) -> Dataset:
 
     A data set of one's own may not have the name of one of the table, whose work folder it would share.
     """
-    layout, colon, place = spec.partition(":")
-    if not colon:
+    layout, place = split_spec(spec)
+    if place is None:
         if spec not in DATASETS:
             raise InputError(f"--dataset {spec}: no such data set; there are {_choices()}")
         return DATASETS[spec]
-    if layout not in LAYOUTS or not place:
+    if layout not in LAYOUTS:
         raise InputError(f"--dataset {spec}: no such layout; there are {_choices()}")
-    dataset = LAYOUTS[layout](Path(place))
+    dataset = LAYOUTS[layout](place)
     if dataset.name in DATASETS:
         taken = DATASETS[dataset.name].description.title
         raise InputError(f"--dataset {spec}: its name {dataset.name} is that of {taken}; rename it")
