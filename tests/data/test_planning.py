@@ -31,7 +31,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, ...]:
     """Ten cases of the phantom, anisotropic enough that slices are treated apart."""
     root = tmp_path_factory.mktemp("phantom")
     write_phantom_acdc(root, patients=5, seed=0, size=PhantomSize(64, 3.5, 12.0))
-    return ACDC.index(root)
+    return ACDC.index(root).training
 
 
 def fingerprints(cases: Sequence[Case], total: int) -> list[CaseFingerprint]:
@@ -206,7 +206,7 @@ def test_the_fingerprint_is_of_the_cropped_image() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real ACDC images (shared/data/acdc) are not beside this checkout")
 def test_the_published_plan_of_acdc(tmp_path: Path) -> None:
-    cases = ACDC.index(SHARED)
+    cases = ACDC.index(SHARED).training
     plans = plan_dataset(
         fingerprints(cases, 2_000_000), tmp_path, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels
     )

@@ -212,7 +212,7 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Image, dic
     """One case of the phantom and plans with its own spacing in plane and half of it between slices."""
     root = tmp_path_factory.mktemp("phantom")
     write_phantom_acdc(root, patients=1, seed=0, size=PhantomSize(48, 4.0, 16.0))
-    case = ACDC.index(root)[0]
+    case = ACDC.index(root).training[0]
     assert case.label_map is not None
     image, labels = read_image(case.images[0]), read_label_map(case.label_map)
     x, y, z = image.spacing_mm
@@ -266,7 +266,7 @@ def test_a_label_map_nearly_returns_through_a_coarser_grid(phantom: tuple[Image,
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real ACDC images (shared/data/acdc) are not beside this checkout")
 def test_a_real_label_map_returns_from_every_orientation(tmp_path: Path) -> None:
-    real = next(case for case in ACDC.index(SHARED) if case.name == "patient001_frame01")
+    real = next(case for case in ACDC.index(SHARED).training if case.name == "patient001_frame01")
     assert real.label_map is not None
     image, labels = read_image(real.images[0]), read_label_map(real.label_map)
     fingerprint = fingerprint_case([image], labels, samples=1000)
