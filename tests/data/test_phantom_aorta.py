@@ -30,7 +30,7 @@ def test_sides_mirror_each_other_and_right_is_right() -> None:
     mirrored = labels[::-1]
     for right, left in PAIRS:
         differing = np.count_nonzero((labels == right) != (mirrored == left))
-        assert differing < 0.05 * np.count_nonzero(labels == right)  # where both meet, the one drawn last wins
+        assert differing < 0.1 * np.count_nonzero(labels == right)  # where both meet, the one drawn last wins
         assert np.argwhere(labels == right)[:, 0].mean() > np.argwhere(labels == left)[:, 0].mean()
 
 

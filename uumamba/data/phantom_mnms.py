@@ -61,7 +61,8 @@ def write_phantom_mnms(
     """Write `Training/{Labeled,Unlabeled}`, `Validation`, `Testing` and the table of patients.
 
     Each series has `frames` frames; only ED and ES, whose numbers in the table count from 0, hold labels: 1 left
-    cavity, 2 myocardium, 3 right cavity. An unlabelled patient has an empty label map, and 0 for both frames in the table.
+    cavity, 2 myocardium, 3 right cavity. An unlabelled patient has an empty label map, and 0 for both frames in the
+    table.
     """
     folders = {
         "Training/Labeled": counts.training,

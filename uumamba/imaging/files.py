@@ -27,6 +27,8 @@ from uumamba.imaging.screen import check_file
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 LABEL_MARKS = ("_gt", "_label", "_labels", ".label", "_seg", "_mask")
 """Ends of stems that make a file a label map by its name, in small letters: X_gt.nii.gz is one of case X."""
+IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_cta")
+"""Ends of stems that say of an image's name that it is one, in small letters: subject001_CTA.mha is of subject001."""
 LABEL_ROUNDING = 1e-3
 """A label this close to an integer is that integer: labels stored as scaled or floating-point numbers."""
 _LABEL_TYPES = (np.uint8, np.int16, np.int32)
