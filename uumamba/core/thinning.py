@@ -1,8 +1,8 @@
 """The skeleton of a mask by thinning: lines one voxel wide, with exactly the mask's topology.
 
 Layers are peeled from the six sides in turn, as Lee, Kashyap and Chu do (1994); a voxel goes only if it is simple and
-not the end of a line at that very moment. scikit-image's `skeletonize`, and ITK's, ask the second only before a layer is
-peeled, and so lose whole pieces of an even width, a vessel of 2 x 2 voxels for one
+not the end of a line at that very moment. scikit-image's `skeletonize` asks the second only before a layer is peeled,
+and so loses whole pieces of an even width, a vessel of 2 x 2 voxels for one
 (github.com/scikit-image/scikit-image/issues/3757).
 """
 

@@ -19,7 +19,8 @@ class Dataset:
     `surface_tolerance_mm` is the tolerance of the normalised surface Dice. `index(root)` lists the training
     cases with their references, `index_test(root)` those of the official test split (empty if it is not there),
     `index_all(root)` both, whichever are there (empty if the folder is laid out differently). All raise `InputError`
-    naming what is missing. `anatomy` is what post-processing may be tried with.
+    naming what is missing. `anatomy` is what post-processing may be tried with. `tubular` names
+    the structures that are thin vessels: evaluation judges their centrelines too.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Dataset:
     index_all: Callable[[Path], tuple[Case, ...]]
     licence: str
     citation: str
+    tubular: tuple[str, ...] = ()
