@@ -24,7 +24,7 @@ FOREGROUND = 1
 _FLOAT32 = 4
 # Values by rank: of all labels in a coarse voxel the one of the highest rank wins.
 _OUTSIDE, _BACKGROUND, _IGNORED, _STRUCTURE = range(4)
-_LABEL_OF_RANK = np.array([OUTSIDE, 0, FOREGROUND + 1, FOREGROUND], dtype=np.int8)
+_LABEL_OF_RANK: NDArray[np.int8] = np.array([OUTSIDE, 0, FOREGROUND + 1, FOREGROUND], dtype=np.int8)
 
 
 def coarse_shape(shape: Sequence[int], spacing_mm: Sequence[float], coarse_mm: Sequence[float]) -> Shape:
@@ -53,14 +53,15 @@ def any_structure(labels: NDArray[np.integer[Any]], shape: Shape, *, ignore: int
 
     Where none is, `FOREGROUND` + 1 if any is to be ignored, else background if any is, else outside (-1).
     """
-    ranks = np.full(labels.shape[1:], _BACKGROUND, dtype=np.int8)
+    ranks: NDArray[np.int8] = np.full(labels.shape[1:], _BACKGROUND, dtype=np.int8)
     ranks[labels[0] < 0] = _OUTSIDE
     ranks[labels[0] > 0] = _STRUCTURE
     if ignore is not None:
         ranks[labels[0] == ignore] = _IGNORED
     for axis, new in enumerate(shape):
         ranks = _highest(ranks, axis, new)
-    return _LABEL_OF_RANK[ranks][None]
+    merged: NDArray[np.int8] = _LABEL_OF_RANK[ranks][None]
+    return merged
 
 
 def averaging_bytes(channels: int, shape: Sequence[int], coarse: Sequence[int]) -> int:

@@ -1,8 +1,8 @@
 """The bundle: one safetensors file with a trained network and all that is needed to use it and to judge it.
 
-The tensors are the network's state; those of a coarse network for the region of interest lie beside them, with a prefix.
-The header's metadata is text: `format`, `format_version`, one JSON value for each
-field of `BundleDescription`, and `model_card`, the same in Markdown for people. Nothing in it is ever executed.
+The tensors are the network's state; those of a coarse network for the region of interest lie beside them, with a
+prefix. The header's metadata is text: `format`, `format_version`, one JSON value for each field of `BundleDescription`,
+and `model_card`, the same in Markdown for people. Nothing in it is ever executed.
 """
 
 import json

@@ -51,9 +51,7 @@ class RegionFinder:
         """
         shape, plan = data.shape[1:], self.description.plan
         coarse = average(data, coarse_shape(shape, spacing_mm, plan.spacing_mm))
-        logits = predict_logits(
-            self.network, torch.from_numpy(coarse), patch_size=plan.patch_size, device=self.device
-        )
+        logits = predict_logits(self.network, torch.from_numpy(coarse), patch_size=plan.patch_size, device=self.device)
         found = bounds_of(_mask(logits), smallest_share=self.description.smallest_share)
         if found is None:
             return None
@@ -107,14 +105,21 @@ def bounds_of(mask: NDArray[np.bool_], *, smallest_share: float = 0.0) -> Bounds
     return first, second, third
 
 
-def region_flags(region: Region, labels: NDArray[np.integer], open_ends: Sequence[tuple[bool, bool]]) -> tuple[Flag, ...]:
+def region_flags(
+    region: Region, labels: NDArray[np.integer], open_ends: Sequence[tuple[bool, bool]]
+) -> tuple[Flag, ...]:
     """Whether nothing was found, or whether a label map of the region, (*axes), ends where only the region does.
 
     `open_ends` says for both ends of each axis whether the image goes on there.
     """
     if not region.found:
         return (NOT_FOUND,)
-    faces = [(axis, end) for axis, ends in enumerate(open_ends) for end, is_open in zip((0, -1), ends, strict=True) if is_open]
+    faces = [
+        (axis, end)
+        for axis, ends in enumerate(open_ends)
+        for end, is_open in zip((0, -1), ends, strict=True)
+        if is_open
+    ]
     if any(np.any(labels.take(end, axis=axis)) for axis, end in faces):
         sentence = "the label map reaches the border of the region of interest and may go on beyond it"
         return (Flag("roi", f"{sentence}; look at it there"),)

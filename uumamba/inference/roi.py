@@ -73,7 +73,8 @@ class RoiDescription(Settings):
         if self.recall is not None and self.lowest_recall is not None:
             held = f"it held {self.recall:.2%} of the labelled voxels, {self.lowest_recall:.2%} in the worst case"
         missed = f", and found nothing in {self.not_found}" if self.not_found else ""
-        return f"{done}; in {len(self.cases)} validation cases {held}{missed}, and was {self.image_share:.1%} of the image."
+        share = f"and was {self.image_share:.1%} of the image"
+        return f"{done}; in {len(self.cases)} validation cases {held}{missed}, {share}."
 
 
 def coarse_plan(plan: Plan, settings: RoiSettings) -> Plan:
@@ -86,9 +87,7 @@ def coarse_plan(plan: Plan, settings: RoiSettings) -> Plan:
     sizes = zip(plan.median_shape, plan.spacing_mm, spacing, strict=True)
     first, second, third = (max(1, round(size * fine / coarse)) for size, fine, coarse in sizes)
     widths = {"base_features": settings.base_features, "max_features": WIDEST * settings.base_features}
-    patch = fitting_patch(
-        [min(size, _LONGEST_PATCH) for size in (first, second, third)], spacing, max_stages=STAGES
-    )
+    patch = fitting_patch([min(size, _LONGEST_PATCH) for size in (first, second, third)], spacing, max_stages=STAGES)
     return plan.model_copy(
         update={
             "configuration": "3d_fullres",
