@@ -85,7 +85,7 @@ def _highest(ranks: NDArray[np.int8], axis: int, new: int) -> NDArray[np.int8]:
     # In whole numbers, since a voxel that is touched by a rounding error alone is not touched.
     first = np.arange(new) * old // new
     last = -(-np.arange(1, new + 1) * old // new) - 1
-    highest = np.take(ranks, first, axis=axis)
+    highest: NDArray[np.int8] = np.take(ranks, first, axis=axis)
     for step in range(1, int((last - first).max()) + 1):
         np.maximum(highest, np.take(ranks, np.minimum(first + step, last), axis=axis), out=highest)
     return highest
