@@ -20,7 +20,7 @@ from uumamba.measures.curve import (
     tangents,
 )
 from uumamba.measures.lumen import Lumen
-from uumamba.measures.section import cut
+from uumamba.measures.section import Outline, cut
 from uumamba.measures.skeleton import SkeletonGraph
 from uumamba.measures.territory import FOREIGN_SHARE, Territory
 
@@ -29,6 +29,10 @@ CUTOFF_VOXELS, CUTOFF_DIAMETERS = 10.0, 1.5
 _ROUNDS = 2
 _THINNEST_VOXELS = 1.0
 _DRAWN_ON_RADII = 3.0
+_THIN_VOXELS = 1.5
+_MOST_STEPS = 200
+_SWERVE, _SHRINKS = 0.05, 0.05
+"""A section goes on if its middle swerves and its diameter changes by less than these parts of its diameter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,21 +170,21 @@ def _finished(cores: list[FloatArray], chains: list[Chain], graph: SkeletonGraph
     met: dict[int, list[FloatArray]] = {}
     lines = []
     for core, chain in zip(cores, chains, strict=True):
-        points, inside = core, np.zeros(len(core), dtype=bool)
-        for side in (0, 1):
+        added = []
+        for side, points in enumerate((core, core[::-1])):
             if chain.closed:
-                continue
-            points, inside = points[::-1], inside[::-1]
-            if chain.free[1 - side]:
-                end = _end_of(points, chain.points_mm[-1 if side == 0 else 0], lumen)
+                added.append(core[:0])
+            elif chain.free[side]:
+                added.append(_drawn_on(points, chain.points_mm[-side], lumen))
             else:
-                node = chain.nodes[1 - side]
-                end = _meeting(points, cores[parent[node]], graph.nodes_mm[node], graph.radius_mm(node))
-                met.setdefault(node, []).append(end)
-                inside = inside.copy()
-            points = np.vstack([end, points])
-            inside = np.concatenate([[not chain.free[1 - side]], inside])
-        lines.append(Centreline(points, chain.closed, chain.free, inside))
+                node = chain.nodes[side]
+                place = _meeting(points, cores[parent[node]], graph.nodes_mm[node], graph.radius_mm(node))
+                met.setdefault(node, []).append(place)
+                added.append(place[None])
+        inside = [np.full(len(piece), not free) for piece, free in zip(added, chain.free, strict=True)]
+        points = np.vstack([added[0], core, added[1][::-1]])
+        inside = np.concatenate([inside[0], np.zeros(len(core), dtype=bool), inside[1]])
+        lines.append(Centreline(points, chain.closed, chain.free, inside & (not chain.closed)))
     return [
         replace(line, breaks_mm=tuple(sorted(_break(line, met.get(node, [graph.nodes_mm[node]])) for node in chain.passed)))
         for line, chain in zip(lines, chains, strict=True)
@@ -200,17 +204,44 @@ def _outward(points: FloatArray, over_mm: float) -> FloatArray:
     return unit
 
 
+def _drawn_on(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
+    """Points (n, 3) from where the vessel ends to before the first point of its core.
+
+    As long as whole cross-sections go on, they are followed; from there on the line is straight.
+    """
+    line, radius = points, float(lumen.radius_mm(points[:1])[0])
+    size: float | None = None
+    while radius >= _THIN_VOXELS * lumen.voxel_mm and len(line) - len(points) < _MOST_STEPS:
+        direction = _outward(line, radius)
+        outline = cut(lumen, line[0] + lumen.voxel_mm * direction, direction, radius)
+        if outline is None or not _goes_on(outline, line[0] + lumen.voxel_mm * direction, size):
+            break
+        size = outline.equivalent_mm if size is None else size
+        line = np.vstack([outline.centre_mm, line])
+    return np.vstack([_end_of(line, tip, lumen), line[: len(line) - len(points)]])
+
+
+def _goes_on(outline: Outline, place: FloatArray, size_mm: float | None) -> bool:
+    """Whether a section further on is as large as the first one and lies round the place where it was sought."""
+    apart = float(np.linalg.norm(outline.centre_mm - place))
+    return apart < _SWERVE * outline.equivalent_mm and (size_mm is None or abs(outline.equivalent_mm / size_mm - 1) < _SHRINKS)
+
+
 def _end_of(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
-    """Where a straight line on from the first point leaves the lumen; not before it is beside the skeleton's tip."""
+    """Where a straight line on from the first point leaves the lumen.
+
+    The wall is where the mask has half of what it has along the vessel: a thin one has less than 1 in its middle. There
+    the line also comes at least as far as the skeleton's last voxel.
+    """
     radius = float(lumen.radius_mm(points[:1])[0])
-    direction = _outward(points, max(radius, 2 * lumen.voxel_mm))
+    direction = _outward(points, max(radius, 4 * lumen.voxel_mm))
     reach = np.arange(0, _DRAWN_ON_RADII * radius + 3 * lumen.voxel_mm, lumen.finest_mm / 8)
-    within = lumen.values(points[0] + reach[:, None] * direction) >= 0.5
+    level = min(0.5, float(np.median(lumen.values(points))) / 2)
+    within = lumen.values(points[0] + reach[:, None] * direction) >= level
     wall = float(reach[np.argmin(within)]) if not within.all() else float(reach[-1])
-    beside = float((tip - points[0]) @ direction)
-    if radius < 1.5 * lumen.voxel_mm:
-        beside += 0.5 / float(np.linalg.norm(direction / lumen.spacing_mm, ord=np.inf))
-    return points[0] + max(wall, beside) * direction
+    if radius < _THIN_VOXELS * lumen.voxel_mm:
+        wall = max(wall, float((tip - points[0]) @ direction) + lumen.voxel_mm / 2)
+    return points[0] + wall * direction
 
 
 def _meeting(points: FloatArray, parent: FloatArray, node: FloatArray, radius: float) -> FloatArray:

@@ -1,7 +1,7 @@
 """The skeleton of a connected mask as a graph: branches between ends and junctions, without spurs.
 
-Thinning (Lee, Kashyap, Chu 1994) keeps the topology: a loop of the mask is a loop of the graph. In wide vessels it
-leaves spurs into the corners of an end and to every bump of the wall, which are pruned.
+Thinning keeps the topology: a loop of the mask is a loop of the graph. In wide vessels it leaves spurs into the corners
+of an end and to bumps of the wall, which are pruned.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
-from skimage.morphology import skeletonize
 
+from uumamba.core.thinning import skeleton
 from uumamba.measures.lumen import FloatArray, Lumen
 
 SPUR_RADII = 1.5
 """A spur reaches no further from its junction than this many radii there; corners of a flat end are at 1.41."""
+FORKED_TIP_RADII = 2.0
+"""Two ends that both reach no further from their junction than this are corners of one end."""
 MERGED_RADII = 0.5
 """Junctions nearer to each other than this part of the radius there are one."""
 _TOUCHING = 1.75
@@ -49,7 +51,7 @@ class SkeletonGraph:
         self._lumen = lumen
         self.nodes_mm: list[FloatArray] = []
         self.branches: dict[int, Branch] = {}
-        voxels = np.argwhere(skeletonize(lumen.mask))
+        voxels = np.argwhere(skeleton(lumen.mask))
         self._trace(_neighbours(voxels), lumen.positions(voxels))
         self._simplify()
 
@@ -124,9 +126,18 @@ class SkeletonGraph:
         tip, inner = sorted(branch.nodes, key=degrees.__getitem__)
         if degrees[tip] != 1 or degrees[inner] < 3:
             return None
-        reach = float(np.linalg.norm(self.nodes_mm[tip] - self.nodes_mm[inner])) + self.radius_mm(tip)
-        limit = SPUR_RADII * self.radius_mm(inner) + self._lumen.voxel_mm
+        radius = self.radius_mm(inner)
+        reach = self._reach_mm(tip, inner)
+        across = [self.branches[other].nodes[1 - side] for other, side in self.ends_at(inner)]
+        tips = [node for node in across if degrees[node] == 1]
+        near = [node for node in tips if self._reach_mm(node, inner) < FORKED_TIP_RADII * radius]
+        forked = len(near) == 2 and degrees[inner] == 3
+        limit = (FORKED_TIP_RADII if forked else SPUR_RADII) * radius + self._lumen.voxel_mm
         return reach - limit if reach < limit else None
+
+    def _reach_mm(self, tip: int, inner: int) -> float:
+        """From a junction to the wall beyond a tip."""
+        return float(np.linalg.norm(self.nodes_mm[tip] - self.nodes_mm[inner])) + self.radius_mm(tip)
 
     def _is_short(self, number: int, degrees: dict[int, int]) -> bool:
         branch = self.branches[number]
