@@ -1,7 +1,7 @@
 """The skeleton of a connected mask as a graph: branches between ends and junctions, without spurs.
 
 Thinning keeps the topology: a loop of the mask is a loop of the graph. In wide vessels it leaves spurs into the corners
-of an end and to bumps of the wall, which are pruned.
+of an end and to bumps of the wall, and loops round holes in the wall; both are pruned.
 """
 
 from collections.abc import Iterator
@@ -105,7 +105,7 @@ class SkeletonGraph:
             self.branches[len(self.branches)] = Branch((node, node), positions[[*ring, ring[0]]])
 
     def _simplify(self) -> None:
-        """Prune spurs, the shortest first, and merge junctions that are too near to each other, until none is left."""
+        """Prune spurs, then loops round holes in a wall, then merge junctions too near to each other, until none is left."""
         while True:
             degrees = self._degrees()
             spurs = {number: reach for number in self.branches if (reach := self._spur(number, degrees)) is not None}
@@ -114,6 +114,12 @@ class SkeletonGraph:
                 inner = max(self.branches[number].nodes, key=degrees.__getitem__)
                 del self.branches[number]
                 self._join(inner)
+                continue
+            handles = [number for number in self.branches if self._is_handle(number, degrees)]
+            if handles:
+                branch = self.branches.pop(min(handles, key=self._thickness_mm))
+                for node in dict.fromkeys(branch.nodes):
+                    self._join(node)
                 continue
             short = [number for number in self.branches if self._is_short(number, degrees)]
             if not short:
@@ -138,6 +144,32 @@ class SkeletonGraph:
     def _reach_mm(self, tip: int, inner: int) -> float:
         """From a junction to the wall beyond a tip."""
         return float(np.linalg.norm(self.nodes_mm[tip] - self.nodes_mm[inner])) + self.radius_mm(tip)
+
+    def _is_handle(self, number: int, degrees: dict[int, int]) -> bool:
+        """Whether a branch closes a loop round a hole in another's wall: all of it lies within a voxel of its balls."""
+        branch = self.branches[number]
+        if min(degrees[node] for node in branch.nodes) < 3 or not self._closes_a_loop(number):
+            return False
+        others = np.vstack([other.points_mm for key, other in self.branches.items() if key != number])
+        apart = np.linalg.norm(branch.points_mm[:, None] - others, axis=2)
+        beyond = (apart - self._lumen.radius_mm(others)).min(axis=1)
+        return bool(beyond.max() < self._lumen.voxel_mm)
+
+    def _closes_a_loop(self, number: int) -> bool:
+        """Whether a branch's nodes are connected without it."""
+        start, goal = self.branches[number].nodes
+        reached, edge = {start}, [start]
+        while edge and goal not in reached:
+            node = edge.pop()
+            for other, side in self.ends_at(node):
+                across = self.branches[other].nodes[1 - side]
+                if other != number and across not in reached:
+                    reached.add(across)
+                    edge.append(across)
+        return goal in reached
+
+    def _thickness_mm(self, number: int) -> float:
+        return float(np.median(self._lumen.radius_mm(self.branches[number].points_mm)))
 
     def _is_short(self, number: int, degrees: dict[int, int]) -> bool:
         branch = self.branches[number]

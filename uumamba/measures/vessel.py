@@ -68,7 +68,7 @@ def find_vessels(label_map: NDArray[np.integer], spacing_mm: Sequence[float], nu
     step = float(min(spacing_mm))
     vessels: list[Vessel] = []
     short = junctions = loops = 0
-    for component, place in enumerate(ndimage.find_objects(parts), 1):
+    for component, place in enumerate(ndimage.find_objects(parts) if count else [], 1):
         corner = [whole.start + part.start for whole, part in zip(box, place, strict=True)]
         lumen = Lumen(parts[place] == component, spacing_mm, corner)
         found = find_centrelines(lumen, step)
