@@ -24,9 +24,10 @@ class End:
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """A break between two ends, by their numbers, and how far they are apart."""
+    """A break between two ends, given by number and place (3,), and how far these are apart."""
 
     ends: tuple[int, int]
+    places_mm: tuple[FloatArray, FloatArray]
     length_mm: float
 
 
@@ -41,7 +42,7 @@ def find_gaps(ends: Sequence[End], smallest_mm: float) -> tuple[Gap, ...]:
         way = other.place_mm - one.place_mm
         apart = float(np.linalg.norm(way))
         if apart <= max(LARGEST_GAP_MM, one.diameter_mm, other.diameter_mm) and _face(one, other, way, smallest_mm):
-            candidates.append(Gap((first, second), apart))
+            candidates.append(Gap((first, second), (one.place_mm, other.place_mm), apart))
     taken: set[int] = set()
     gaps = []
     for gap in sorted(candidates, key=lambda gap: gap.length_mm):
