@@ -12,22 +12,25 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 FloatArray = NDArray[np.float64]
-_PAD = 2
+_PAD = 3
+_THICK_STEPS = 2
 
 
 class Lumen:
     """One connected part of a mask: `mask` (x, y, z) is its box, `corner` the box's first voxel in the image.
 
-    Cavities that are closed all round are filled here, for a skeleton would wrap round them.
+    `solid` is the mask without what makes a skeleton wrap round nothing: cavities that are closed all round are filled,
+    and, in vessels of five voxels across and more, holes of one or two voxels through the wall.
     """
 
     def __init__(
         self, mask: NDArray[np.bool_], spacing_mm: Sequence[float], corner: Sequence[int] = (0, 0, 0)
     ) -> None:
         self.spacing_mm = np.asarray(spacing_mm, dtype=float)
-        self.mask: NDArray[np.bool_] = np.pad(ndimage.binary_fill_holes(mask), _PAD)
+        self.mask: NDArray[np.bool_] = np.pad(mask, _PAD)
+        self.solid = _without_holes(self.mask)
         self.corner = np.asarray(corner) - _PAD
-        wall = ndimage.binary_dilation(self.mask) & ~self.mask
+        wall = ndimage.binary_dilation(self.solid) & ~self.solid
         self._walls = cKDTree(self._place(np.argwhere(wall)))
 
     @property
@@ -41,7 +44,7 @@ class Lumen:
         return float(self.spacing_mm.min())
 
     def positions(self, indices: NDArray[np.integer]) -> FloatArray:
-        """Positions (n, 3) in mm of voxels (n, 3) of the padded box `mask`."""
+        """Positions (n, 3) in mm of voxels (n, 3) of the padded box."""
         return self._place(indices)
 
     def radius_mm(self, positions: FloatArray) -> FloatArray:
@@ -61,3 +64,14 @@ class Lumen:
     def _place(self, indices: NDArray[np.integer]) -> FloatArray:
         place: FloatArray = (indices + self.corner) * self.spacing_mm
         return place
+
+
+def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(mask)
+    thick = ndimage.binary_opening(filled, iterations=_THICK_STEPS)
+    if not thick.any():
+        return filled
+    near = ndimage.binary_dilation(thick, iterations=_THICK_STEPS + 1)
+    closed = ndimage.minimum_filter(ndimage.maximum_filter(filled.view(np.uint8), 3), 3).view(np.bool_)
+    solid: NDArray[np.bool_] = ndimage.binary_fill_holes(filled | (closed & near))
+    return solid

@@ -11,10 +11,13 @@ from uumamba.measures.lumen import Lumen
 from uumamba.measures.section import Outline, coarsest_mm, cut
 from uumamba.measures.territory import FOREIGN_SHARE, Territory
 
+LARGEST_RATIO = 2.5
+"""A section that is longer than this, for its width, runs along a vessel and not across it."""
 FEWEST_VOXELS = 2.0
 """A section of fewer voxels across has no diameter."""
 NEAR_END, AT_JUNCTION, INSIDE = "near an end", "at a junction", "within the vessel that it leaves"
 CUT, THIN, OPEN = "cut by the field of view", "fewer than 2 voxels across", "no whole cross-section"
+OBLONG = "more than 2.5 times as long as wide"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,8 @@ def measure_profiles(
     """The sections at every point of the centrelines of a lumen, which lies in an image of `shape`.
 
     A section is not measured within its own radius of an end, where its plane may leave the vessel; where more than
-    5 % of it is another vessel; where it touches the image's border; or where it is less than two voxels wide.
+    5 % of it is another vessel; where it touches the image's border; where it is less than two voxels wide; or where it
+    is more than 2.5 times as long as wide, as a plane along a vessel is.
     """
     if not lines:
         return []
@@ -74,5 +78,7 @@ def _why_not(outline: Outline | None, line: Centreline, at_mm: float, voxel_mm: 
         return THIN
     if (outline.wall_mm < 0).any() or (outline.wall_mm > last_mm).any():
         return CUT
+    if outline.largest_mm > LARGEST_RATIO * outline.smallest_mm:
+        return OBLONG
     ends = [apart for apart, free in zip((at_mm, line.length_mm - at_mm), line.free, strict=True) if free]
     return NEAR_END if ends and min(ends) < outline.equivalent_mm / 2 else None

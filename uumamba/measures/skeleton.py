@@ -51,7 +51,7 @@ class SkeletonGraph:
         self._lumen = lumen
         self.nodes_mm: list[FloatArray] = []
         self.branches: dict[int, Branch] = {}
-        voxels = np.argwhere(skeleton(lumen.mask))
+        voxels = np.argwhere(skeleton(lumen.solid))
         self._trace(_neighbours(voxels), lumen.positions(voxels))
         self._simplify()
 

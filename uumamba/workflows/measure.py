@@ -130,7 +130,7 @@ def _measure_file(case: str, path: Path, job: _Job) -> MeasuredCase:
     stored = read_label_map(path)
     image, _ = to_canonical(stored)
     names = job.names if job.names is not None else _numbered(image, job.kind)
-    title = f"{case}: {job.kind}"
+    title = f"{case} ({job.kind})"
     if job.kind == "ventricle":
         measured = measure_ventricles(image, names, title=title)
     else:
