@@ -60,6 +60,20 @@ def read_label_set(path: Path) -> LabelSet:
     return _label_set(path, _content(path))
 
 
+def read_structure_numbers(path: Path) -> Numbers:
+    """Read a JSON or YAML mapping of structure name -> number or list of numbers, of any label map.
+
+    Numbers may have gaps, and a structure several of them; an nnU-Net `dataset.json` will do, by its `labels`. Raises
+    `InputError` (a `ConfigError` for broken YAML) with what is wrong.
+    """
+    content = _content(path)
+    if isinstance(content, Mapping) and isinstance(content.get("labels"), Mapping):
+        content = content["labels"]
+    numbers, _ = _side(path, "labels", content)
+    _require_own_numbers(path, "labels", numbers)
+    return numbers
+
+
 def _content(path: Path) -> Any:
     return read_json(path) if path.suffix.lower() == ".json" else read_yaml(path)
 
