@@ -28,7 +28,7 @@ def test_entropy_of_certainty_and_of_ignorance() -> None:
 @given(seeds=st.lists(st.integers(0, 99), min_size=2, max_size=4), temperature=st.floats(0.5, 4))
 def test_disagreement_is_between_zero_and_the_entropy(seeds: list[int], temperature: float) -> None:
     members = [torch.cat([logits(CLASSES, 2, 3, 4, seed=seed), torch.zeros(1, 2, 3, 4)]) for seed in seeds]
-    combined = combine(members, [1 / len(seeds)] * len(seeds), [temperature] * len(seeds), CLASSES)
+    combined = combine(members, [1 / len(seeds)] * len(seeds), [temperature] * len(seeds), LABELS)
     entropy = entropy_of(combined[:CLASSES].exp(), dim=0)
     assert (combined[CLASSES] > -1e-6).all()
     assert (combined[CLASSES] < entropy + 1e-6).all()
@@ -37,27 +37,27 @@ def test_disagreement_is_between_zero_and_the_entropy(seeds: list[int], temperat
 def test_a_mean_of_probabilities_with_weights_and_temperatures() -> None:
     members = [logits(CLASSES, 2, 2, 2, seed=seed) for seed in (1, 2)]
     expected = 0.25 * torch.softmax(members[0] / 2, 0) + 0.75 * torch.softmax(members[1] / 0.5, 0)
-    combined = combine(members, [0.25, 0.75], [2, 0.5], CLASSES)
+    combined = combine(members, [0.25, 0.75], [2, 0.5], LABELS)
     torch.testing.assert_close(combined.exp(), expected)
 
 
 def test_twins_agree() -> None:
     member = torch.cat([logits(CLASSES, 2, 2, 2), torch.full((1, 2, 2, 2), 0.125)])
-    combined = combine([member, member], [0.5, 0.5], [1, 1], CLASSES)
+    combined = combine([member, member], [0.5, 0.5], [1, 1], LABELS)
     torch.testing.assert_close(combined[:CLASSES].exp(), torch.softmax(member[:CLASSES], 0))
     torch.testing.assert_close(combined[CLASSES], member[CLASSES])  # what each disagrees with itself is left
 
 
 def test_what_is_impossible_stays_finite() -> None:
     member = torch.tensor([[1e4], [0.0], [-1e4]]).reshape(CLASSES, 1, 1, 1)
-    assert torch.isfinite(combine([member, member], [0.5, 0.5], [1, 1], CLASSES)).all()
+    assert torch.isfinite(combine([member, member], [0.5, 0.5], [1, 1], LABELS)).all()
 
 
 @pytest.mark.parametrize("axes", [(), (0,), (0, 1)])
 def test_an_opinion_is_the_mean_of_the_flips_and_their_disagreement(axes: tuple[int, ...]) -> None:
     network = nn.Conv2d(1, CLASSES, 3, padding=1).requires_grad_(False)
     windows = logits(2, 1, 6, 5)
-    opinion = mirrored_opinion(network, windows, axes, temperature=2)
+    opinion = mirrored_opinion(network, windows, axes, temperature=2, labels=LABELS)
     torch.testing.assert_close(opinion[:, :CLASSES], mirrored_mean(network, windows, axes))
     flips = torch.stack([torch.softmax(each / 2, 1) for each in mirrored_logits(network, windows, axes)])
     assert len(flips) == 2 ** len(axes)
@@ -72,5 +72,5 @@ def test_members_and_their_copies_together_are_the_information_of_all_opinions()
     own = entropy_of(of_member, dim=1) - entropy_of(opinions, dim=2).mean(1)
     members = [torch.cat([mean.log(), inner[None]]) for mean, inner in zip(of_member, own, strict=True)]
     everything = entropy_of(opinions.mean((0, 1)), dim=0) - entropy_of(opinions, dim=2).mean((0, 1))
-    combined = combine(members, [0.5, 0.5], [1, 1], CLASSES)
+    combined = combine(members, [0.5, 0.5], [1, 1], LABELS)
     torch.testing.assert_close(combined[CLASSES], everything, atol=1e-6, rtol=1e-5)

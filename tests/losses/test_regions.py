@@ -19,6 +19,7 @@ NAMES, REGIONS = ("background", "heart", "left", "LV"), ((1, 2, 3), (2, 3), (3,)
 LABELS = LabelSet(names=NAMES, regions=REGIONS, written=(1, 2, 3), ignore=4)
 WITHOUT_IGNORE = LABELS.model_copy(update={"ignore": None})
 SIZES = pytest.mark.parametrize("size", [(7, 6), (3, 5, 4)], ids=["2d", "3d"])
+Name = Literal["uncertainty", "fixed"]
 BATCH_DICE = pytest.mark.parametrize("batch_dice", [True, False])
 
 
@@ -29,7 +30,7 @@ def draw(size: tuple[int, ...], highest: int = 3, dtype: torch.dtype = torch.flo
     return logits.requires_grad_(), torch.randint(0, highest + 1, (2, 1, *size), generator=random)
 
 
-def build(labels: LabelSet, name: Literal["uncertainty", "fixed"] = "fixed", batch_dice: bool = True) -> SegmentationLoss:
+def build(labels: LabelSet, name: Name = "fixed", batch_dice: bool = True) -> SegmentationLoss:
     return LossSettings(name=name).build(labels=labels, batch_dice=batch_dice, levels=1)
 
 
@@ -74,7 +75,7 @@ def test_gradient_equals_finite_differences(size: tuple[int, ...], batch_dice: b
     loss = build(LABELS, "uncertainty", batch_dice).double()
     logits, target = draw(size, 4, torch.float64)
 
-    def total(logits: Tensor, weight: Tensor) -> Tensor:
+    def total(logits: Tensor, *_: Tensor) -> Tensor:
         value: Tensor = loss([logits], [target]).total
         return value
 
@@ -131,5 +132,7 @@ def test_right_everywhere_has_no_loss_and_extreme_logits_are_finite() -> None:
 
 
 def test_the_published_loss_has_no_regions() -> None:
-    with pytest.raises(ConfigError, match=r"loss\.name: 'published' .* regions \(1\+2\+3 heart, .*\); take 'uncertainty'"):
+    with pytest.raises(
+        ConfigError, match=r"loss\.name: 'published' .* regions \(1\+2\+3 heart, .*\); take 'uncertainty'"
+    ):
         LossSettings(name="published").build(labels=LABELS, batch_dice=True, levels=1)

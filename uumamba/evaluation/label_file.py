@@ -3,6 +3,8 @@
 RV: 1                                  predictions: {RV: 1, MYO: 2, LV: 3}
 MYO: 2                       or        references: {LV: 1, MYO: 2}
 LV: 3                                  optional: [MYO]
+
+A list of numbers is a region, all voxels that have one of them: `heart: [1, 2, 3]`. Regions may overlap.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,7 +41,7 @@ def read_label_match(path: Path, dataset_labels: LabelSet | None = None) -> Labe
             "`optional:`) alone; leave --dataset out to name both sides"
         )
     if not two_sided:
-        match = same_labels(_label_set(path, content))
+        match = _one_mapping(path, content)
         optional = content.get("optional") if isinstance(content.get("labels"), Mapping) else None
         return match if optional is None else _with_optional(path, match, optional)
     return _two_sides(path, content, dataset_labels)
@@ -52,6 +54,15 @@ def read_label_set(path: Path) -> LabelSet:
     Raises `InputError` (a `ConfigError` for broken YAML) with what is wrong.
     """
     return _label_set(path, _content(path))
+
+
+def _one_mapping(path: Path, content: Any) -> LabelMatch:
+    """The labels of both sides, of which some may be regions."""
+    labels = content.get("labels", content) if isinstance(content, Mapping) else content
+    if not isinstance(labels, Mapping) or not any(isinstance(numbers, list) for numbers in labels.values()):
+        return same_labels(_label_set(path, content))
+    numbers, ignore = _side(path, "labels", labels)
+    return LabelMatch(numbers, numbers, ignore=ignore)
 
 
 def _content(path: Path) -> Any:

@@ -26,7 +26,8 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from uumamba.core.errors import InputError
-from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers, mask_of
+from uumamba.core.labels import mask_of
+from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers
 from uumamba.evaluation.pairing import CasePair
 from uumamba.imaging.files import read_label_map
 from uumamba.imaging.grid import require_same_grid

@@ -53,7 +53,7 @@ def calibrate(
     _require_same_preprocessing(bundle, folder.read_plan(plan.configuration))
     device = choose_device(device_name)
     network = build_network(bundle).to(device)
-    size = sample_size(len(cases), plan.labels.classes)
+    size = sample_size(len(cases), plan.labels.outputs)
     validated = validate_volumes(network, store, cases, plan, device, size=size)
     result = conclude(validated, plan.labels, folder.read_patients())
     choice = choose(validated, store, plan, dataset.anatomy)
