@@ -83,7 +83,10 @@ COMMANDS = {
 # One wrong input for each command that takes any, and a part of what it says.
 WRONG = {
     "preprocess": ((*COMMANDS["preprocess"].line,), f"{WRONG_FOLDER}: no such folder"),
-    "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
+    "train": (
+        (*COMMANDS["train"].line, "--work", "empty"),
+        "no preprocessed data set here (there are: none); run `uumamba preprocess`",
+    ),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
     "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),

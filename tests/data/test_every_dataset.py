@@ -26,7 +26,7 @@ def indexed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def every_case(dataset: Dataset, root: Path) -> tuple[Case, ...]:
     """All cases, of training and official test."""
-    return dataset.index(root) + dataset.index_test(root)
+    return dataset.index(root).cases
 
 
 def test_the_table_is_not_empty() -> None:
@@ -36,27 +36,29 @@ def test_the_table_is_not_empty() -> None:
 def test_cases_are_distinct_and_their_files_are_there(indexed: tuple[Dataset, Path]) -> None:
     dataset, root = indexed
     cases = every_case(dataset, root)
-    assert dataset.index(root)
+    assert dataset.index(root).training
+    assert dataset.index(root).problems == ()
     require_distinct_names(cases)
     for case in cases:
-        assert len(case.images) == len(dataset.channels)
+        assert len(case.images) == len(dataset.description.channels)
         assert all(path.is_file() for path in case.images)
 
 
 def test_every_training_case_has_a_reference_of_its_labels_on_its_grid(indexed: tuple[Dataset, Path]) -> None:
     dataset, root = indexed
     seen: set[int] = set()
-    for case in dataset.index(root):
+    for case in dataset.index(root).training:
         assert case.label_map is not None
         labels = read_label_map(case.label_map)
         require_same_grid(read_image(case.images[0]), labels, case.name, "its reference")
         seen |= set(np.unique(labels.data).tolist())
-    assert seen == set(range(dataset.labels.classes))
+    assert seen == set(range(dataset.description.labels.classes))
 
 
 def test_training_and_official_test_share_no_patient(indexed: tuple[Dataset, Path]) -> None:
     dataset, root = indexed
-    assert not {case.patient for case in dataset.index(root)} & {case.patient for case in dataset.index_test(root)}
+    listing = dataset.index(root)
+    assert not {case.patient for case in listing.training} & {case.patient for case in listing.test}
 
 
 def test_indexing_twice_gives_the_same(indexed: tuple[Dataset, Path]) -> None:
@@ -66,16 +68,16 @@ def test_indexing_twice_gives_the_same(indexed: tuple[Dataset, Path]) -> None:
 
 def test_what_must_be_said_of_it_is_said(indexed: tuple[Dataset, Path]) -> None:
     dataset, _ = indexed
-    assert dataset.title
-    assert dataset.licence
-    assert "doi" in dataset.citation
-    assert dataset.surface_tolerance_mm > 0
-    assert set(dataset.mirrored_axes) <= {0, 1, 2}
+    assert dataset.description.title
+    assert dataset.description.licence
+    assert "doi" in dataset.description.citation
+    assert dataset.description.surface_tolerance_mm > 0
+    assert set(dataset.description.mirrored_axes) <= {0, 1, 2}
 
 
 def test_the_anatomy_is_that_of_its_structures(indexed: tuple[Dataset, Path]) -> None:
     dataset, _ = indexed
-    anatomy, known = dataset.anatomy, set(dataset.labels.structures)
+    anatomy, known = dataset.description.anatomy, set(dataset.description.labels.structures)
     touched = {name for names in anatomy.touches.values() for name in names}
     assert {*anatomy.pieces, *anatomy.touches, *touched, *anatomy.solid} <= known
     assert all(count >= 1 for count in anatomy.pieces.values())
@@ -84,6 +86,5 @@ def test_the_anatomy_is_that_of_its_structures(indexed: tuple[Dataset, Path]) ->
 
 def test_a_missing_folder_is_named(indexed: tuple[Dataset, Path], tmp_path: Path) -> None:
     dataset, _ = indexed
-    for index in (dataset.index, dataset.index_test):
-        with pytest.raises(InputError, match=r"nowhere: no such folder; give"):
-            index(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"nowhere: no such folder; give"):
+        dataset.index(tmp_path / "nowhere")

@@ -1,6 +1,5 @@
 """Laws of opinions: entropy, disagreement, means of probabilities."""
 
-
 import pytest
 import torch
 from hypothesis import given, settings

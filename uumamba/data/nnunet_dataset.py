@@ -34,11 +34,33 @@ def read_nnunet_dataset(content: Mapping[str, Any], where: str) -> NnunetDataset
     if channels.keys() != {str(number) for number in range(len(channels))}:
         raise InputError(f"{where}: channels must be numbered from 0, got {', '.join(channels)}")
     return NnunetDataset(
-        labels=_label_set(labels, content.get("regions_class_order"), where),
+        labels=read_label_set(labels, where, order=content.get("regions_class_order")),
         channels=tuple(str(channels[str(number)]) for number in range(len(channels))),
         licence=str(content.get("licence") or content.get("license") or ""),
         reference=str(content.get("reference") or ""),
     )
+
+
+def read_label_set(labels: Mapping[str, Any], where: str, *, order: Any = None) -> LabelSet:
+    """Labels as nnU-Net writes them, name -> number, `ignore` among them; `where` names them in errors.
+
+    A list of several numbers makes regions of all, in the order in which they stand there; `order` is then the list of
+    the numbers that they write, `regions_class_order`. Raises `InputError` for numbers that are not consecutive from 0,
+    and for regions without an order.
+    """
+    listed = {name: tuple(number) for name, number in labels.items() if isinstance(number, list | tuple)}
+    if any(len(numbers) > 1 for numbers in listed.values()):
+        return _regions(dict(labels) | listed, order, where)
+    labels = {name: listed[name][0] if listed.get(name) else value for name, value in labels.items()}
+    structures = {name: number for name, number in labels.items() if name != _IGNORE}
+    numbers = list(structures.values())
+    if not all(type(number) is int for number in labels.values()) or sorted(numbers) != list(range(len(numbers))):
+        got = ", ".join(f"{name} {number!r}" for name, number in labels.items())
+        raise InputError(f"{where}: label numbers must be consecutive whole numbers from 0, got {got}")
+    try:
+        return LabelSet(names=tuple(sorted(structures, key=structures.__getitem__)), ignore=labels.get(_IGNORE))
+    except ValidationError as error:
+        raise InputError(f"{where}: labels: {first_problem(error)}") from None
 
 
 def nnunet_labels(labels: LabelSet) -> dict[str, Any]:
@@ -66,23 +88,6 @@ def _object(content: Mapping[str, Any], keys: tuple[str, ...], where: str) -> di
     raise InputError(f"{where}: no object {' or '.join(keys)}; take the dataset.json that the network was trained with")
 
 
-def _label_set(labels: Mapping[str, Any], order: Any, where: str) -> LabelSet:
-    """One number for each label, unless a list of several makes regions of all, as nnU-Net has it."""
-    listed = {name: tuple(number) for name, number in labels.items() if isinstance(number, list | tuple)}
-    if any(len(numbers) > 1 for numbers in listed.values()):
-        return _regions(dict(labels) | listed, order, where)
-    labels = {name: listed[name][0] if listed.get(name) else value for name, value in labels.items()}
-    structures = {name: number for name, number in labels.items() if name != _IGNORE}
-    numbers = list(structures.values())
-    if not all(type(number) is int for number in labels.values()) or sorted(numbers) != list(range(len(numbers))):
-        got = ", ".join(f"{name} {number!r}" for name, number in labels.items())
-        raise InputError(f"{where}: label numbers must be consecutive whole numbers from 0, got {got}")
-    try:
-        return LabelSet(names=tuple(sorted(structures, key=structures.__getitem__)), ignore=labels.get(_IGNORE))
-    except ValidationError as error:
-        raise InputError(f"{where}: labels: {first_problem(error)}") from None
-
-
 def _regions(labels: dict[str, Any], order: Any, where: str) -> LabelSet:
     """A label set with regions, in the order in which `dataset.json` has them."""
     background, ignore = labels.pop("background", None), labels.pop(_IGNORE, None)
@@ -93,7 +98,7 @@ def _regions(labels: dict[str, Any], order: Any, where: str) -> LabelSet:
     if not isinstance(order, list) or not all(type(number) is int for number in order):
         raise InputError(
             f"{where}: labels have regions ({', '.join(regions)}), so regions_class_order must list the number that "
-            f"each of them writes, got {order!r}; take the dataset.json that the network was trained with"
+            f"each of them writes, got {order!r}; add it, as in `regions_class_order: [1, 2, 3]`"
         )
     try:
         return LabelSet(

@@ -54,13 +54,13 @@ def read_size(path: Path, *, max_dimensions: int = 3) -> ImageSize:
         return nifti_size(path, max_dimensions) if is_nifti else nrrd_or_mha_size(path, max_dimensions)
 
 
-def read_label_map(path: Path) -> Image:
-    """Read a label map (x, y, z) as uint8, or int16 or int32 if its numbers need it; the numbers are kept.
+def read_label_map(path: Path, *, max_dimensions: int = 3) -> Image:
+    """Read a label map as uint8, or int16 or int32 if its numbers need it; the numbers are kept.
 
-    Floating-point files are accepted if their values are whole. Raises `InputError` as `read_image`, and for labels
-    that are negative, not whole or beyond int32.
+    Its axes are those of `read_image`. Floating-point files are accepted if their values are whole. Raises `InputError`
+    as `read_image`, and for labels that are negative, not whole or beyond int32.
     """
-    image = _read(path, 3)
+    image = _read(path, max_dimensions)
     data = image.data
     if data.dtype.kind == "f":
         _check_finite(data, path)

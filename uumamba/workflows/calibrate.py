@@ -10,11 +10,10 @@ from uumamba.core.device import choose_device
 from uumamba.core.errors import InputError
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run
-from uumamba.data.datasets.table import find_dataset
 from uumamba.data.fingerprint import Fingerprint, fingerprint_of_store
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
-from uumamba.data.work_folder import WorkFolder
+from uumamba.data.work_folder import WorkFolder, work_folder_of
 from uumamba.inference.bundle import Bundle, build_network, read_bundle, write_bundle
 from uumamba.inference.voxel_sample import sample_size
 from uumamba.training.validation import validate_volumes
@@ -45,8 +44,8 @@ def calibrate(
         raise InputError(f"{output}: is a file; name a folder with --output")
     bundle = read_bundle(model)
     plan = bundle.description.plan
-    dataset = find_dataset(dataset_name)
-    folder = WorkFolder(work / dataset.name)
+    folder = work_folder_of(work, dataset_name)
+    dataset = folder.read_description()
     store = folder.store(plan.configuration)
     fold = _fold_of(bundle) if fold is None else fold
     cases = _held_out_cases(bundle, folder, fold)

@@ -11,9 +11,8 @@ from uumamba.core.files import write_json, write_text
 from uumamba.core.interruption import Interruption
 from uumamba.core.log import log, log_to, silent
 from uumamba.core.processes import find_processes
-from uumamba.data.datasets.table import find_dataset
 from uumamba.data.fold_names import parse_folds
-from uumamba.data.work_folder import WorkFolder
+from uumamba.data.work_folder import work_folder_of
 from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.cluster import Fabric, connected
 from uumamba.training.fitted_run import FittedRun
@@ -68,7 +67,7 @@ def chosen_folds(dataset_name: str, work: Path, *, fold: str | None, folds: str 
         return (fold or "0",)
     if fold is not None:
         raise InputError("--fold and --folds: give one of them")
-    folder = WorkFolder(work / find_dataset(dataset_name).name)
+    folder = work_folder_of(work, dataset_name)
     return parse_folds(folds, count=len(folder.read_folds()))
 
 

@@ -10,13 +10,12 @@ from uumamba.config import RunConfig
 from uumamba.core.errors import ConfigError
 from uumamba.core.processes import BatchSum, Processes
 from uumamba.core.seeding import derive_seed
-from uumamba.data.datasets.dataset import Dataset
-from uumamba.data.datasets.table import find_dataset
+from uumamba.data.datasets.description import DatasetDescription
 from uumamba.data.loader import build_loader, level_strides, patches_of
 from uumamba.data.plan import Plan
 from uumamba.data.splits import Fold
 from uumamba.data.store import PreprocessedStore
-from uumamba.data.work_folder import WorkFolder
+from uumamba.data.work_folder import WorkFolder, work_folder_of
 from uumamba.inference.bundle import Bundle
 from uumamba.inference.fine_tuning import start_from
 from uumamba.inference.network import network_of
@@ -37,7 +36,7 @@ class Job:
 
     config: RunConfig
     folder: WorkFolder
-    dataset: Dataset
+    dataset: DatasetDescription
     planned: Plan
     plan: Plan
     store: PreprocessedStore
@@ -55,8 +54,8 @@ class Job:
 
 def find_job(dataset_name: str, work: Path, name: str, config: RunConfig, fold: str, processes: Processes) -> Job:
     """Everything that must be there before a run may begin; raises `InputError` if it is not."""
-    dataset = find_dataset(dataset_name)
-    folder = WorkFolder(work / dataset.name)
+    folder = work_folder_of(work, dataset_name)
+    dataset = folder.read_description()
     planned = folder.read_plan(config.plan.configuration)
     cases = folder.read_fold(fold)
     if not cases.validation and (config.training.patience is not None or config.training.bundle == "best"):

@@ -1,13 +1,12 @@
 """What holds of the structures of a data set in (nearly) every patient, as plain facts."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from pydantic import Field
 
 from uumamba.core.labels import LabelSet
+from uumamba.core.settings import Settings
 
 
-@dataclass(frozen=True)
-class Anatomy:
+class Anatomy(Settings):
     """Facts that post-processing may be tried with; each is used only if it helps on validation cases.
 
     `pieces`: structure -> of how many connected pieces it consists. `pieces_together`: of how many all structures
@@ -15,9 +14,9 @@ class Anatomy:
     at least one. `solid`: the structures without holes.
     """
 
-    pieces: Mapping[str, int] = field(default_factory=dict)
+    pieces: dict[str, int] = Field(default_factory=dict)
     pieces_together: int | None = None
-    touches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    touches: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     solid: tuple[str, ...] = ()
 
 
