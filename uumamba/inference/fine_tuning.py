@@ -132,10 +132,7 @@ def _topology_settings(wanted: Topology, plan: Plan) -> str:
 
 
 def _about_labels(theirs: LabelSet, ours: LabelSet) -> list[str]:
-    new, known = (
-        labels.in_words if ours.members.keys() == theirs.members.keys() else ", ".join(labels.members)
-        for labels in (ours, theirs)
-    )
+    new, known = (", ".join(labels.members) if labels.regions is None else labels.in_words for labels in (ours, theirs))
     return [f"the heads for {new} are new: the bundle knows {known}"]
 
 
