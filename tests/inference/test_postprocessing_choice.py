@@ -264,3 +264,12 @@ def test_no_cases_and_grids_that_differ_are_refused() -> None:
         choose()
     with pytest.raises(InputError, match=r"must lie on one grid, got \(26, 22, 4\) and \(26, 22, 3\); predict the"):
         choose(ValidationCase(case().prediction, case().reference[..., :3], SPACING))
+
+
+def test_for_regions_nothing_is_tried_and_the_reason_is_given() -> None:
+    regions = LabelSet(names=("background", "all", "LV"), regions=((1, 2, 3), (3,)), written=(1, 3))
+    choice = choose(case(far_island), anatomy=None, labels=regions)
+    assert (choice.decisions, choice.cases, choice.postprocessing.steps) == ((), 1, ())
+    assert choice.postprocessing.sentences() == (
+        "None: every step is made for structures of one number each, and these labels have regions.",
+    )

@@ -28,8 +28,9 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from uumamba.core.errors import InputError
+from uumamba.core.labels import mask_of
 from uumamba.data.case_reading import read_label_frame
-from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers, mask_of
+from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers
 from uumamba.evaluation.pairing import CasePair
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image

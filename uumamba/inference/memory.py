@@ -85,7 +85,7 @@ class Demand:
     def _predicting(self, geometry: Geometry, plan: Plan) -> int:
         depth, *plane = network_shape(geometry, plan)
         shape = (depth, plane[0], plane[1])
-        channels = plan.labels.classes + (self.maps and self.opinions > 1)
+        channels = plan.labels.outputs + (self.maps and self.opinions > 1)
         slab = _FLOAT32 * channels * SLAB * plane[0] * plane[1]
         stitched = sum(stitching_bytes(channels, shape, patch) for patch in self.patches)
         members = len(self.patches)
@@ -93,7 +93,9 @@ class Demand:
         given = slab * (2 * members + 5 if members > 1 else members)
         restored = restoration_bytes(channels, SLAB, shape, geometry, plan)
         voxels = geometry.shape_after_crop[1] * geometry.shape_after_crop[2]
-        collected = voxels * (_FLOAT32 * channels * (3 if self.maps else 2) + 3 * _FLOAT64)
+        # Scores and probabilities; for the entropy its terms, of regions those of yes and of no.
+        copies = 2 + self.maps * (1 if plan.labels.regions is None else 3)
+        collected = voxels * (_FLOAT32 * channels * copies + 3 * _FLOAT64)
         data = _FLOAT32 * len(plan.channels) * int(np.prod(shape))
         # The network's answer for a window is copied once, and once more with its weights.
         answer = 2 * _FLOAT32 * channels * max((math.prod(patch) for patch in self.patches), default=0)

@@ -186,7 +186,9 @@ def _finished(cores: list[FloatArray], chains: list[Chain], graph: SkeletonGraph
         inside = np.concatenate([inside[0], np.zeros(len(core), dtype=bool), inside[1]])
         lines.append(Centreline(points, chain.closed, chain.free, inside & (not chain.closed)))
     return [
-        replace(line, breaks_mm=tuple(sorted(_break(line, met.get(node, [graph.nodes_mm[node]])) for node in chain.passed)))
+        replace(
+            line, breaks_mm=tuple(sorted(_break(line, met.get(node, [graph.nodes_mm[node]])) for node in chain.passed))
+        )
         for line, chain in zip(lines, chains, strict=True)
     ]
 
@@ -224,7 +226,9 @@ def _drawn_on(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
 def _goes_on(outline: Outline, place: FloatArray, size_mm: float | None) -> bool:
     """Whether a section further on is as large as the first one and lies round the place where it was sought."""
     apart = float(np.linalg.norm(outline.centre_mm - place))
-    return apart < _SWERVE * outline.equivalent_mm and (size_mm is None or abs(outline.equivalent_mm / size_mm - 1) < _SHRINKS)
+    return apart < _SWERVE * outline.equivalent_mm and (
+        size_mm is None or abs(outline.equivalent_mm / size_mm - 1) < _SHRINKS
+    )
 
 
 def _end_of(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:

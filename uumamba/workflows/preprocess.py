@@ -149,7 +149,8 @@ def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | 
             require_same_grid(image, label_map, str(path), str(case.label_map))
         strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
         if strange:
-            allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
+            names = ", ".join(labels.names) if labels.regions is None else labels.in_words
+            allowed = f"0 to {labels.classes - 1} ({names})"
             return f"{case.label_map}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
         fingerprint = fingerprint_case(images, label_map, samples=samples)
     except UumambaError as error:
@@ -192,7 +193,7 @@ def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan)
         geometry=prepared.geometry.model_dump(mode="json"),
         details=case.details,
     )
-    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore)
+    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore, regions=plan.labels.regions)
     store.write(case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size)
 
 

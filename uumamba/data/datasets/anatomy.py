@@ -24,5 +24,5 @@ class Anatomy(Settings):
 
 def unknown_anatomy(labels: LabelSet) -> Anatomy:
     """What is worth a try for structures of which nothing is known: in one piece, alone and together, without holes."""
-    names = tuple(labels.structures)
+    names = tuple(labels.members)
     return Anatomy(pieces=dict.fromkeys(names, 1), pieces_together=1, solid=names)
