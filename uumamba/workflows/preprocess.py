@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 from uumamba.config import RunConfig
@@ -16,13 +15,12 @@ from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import hash_file, hash_json, write_json
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
-from uumamba.core.machine import available_cores
 from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.table import find_dataset
-from uumamba.data.foreground import foreground_locations
+from uumamba.data.foreground import foreground_locations, present_labels
 from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
@@ -31,6 +29,7 @@ from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.grid import require_same_grid
+from uumamba.workflows.case_processes import CaseProcesses
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -45,8 +44,8 @@ def preprocess(dataset_name: str, data: Path, work: Path, config: RunConfig) -> 
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
     cases = dataset.index(data)
-    processes = config.hardware.processes or available_cores()
-    log.info("%s: %d training cases in %s, %d processes", dataset.title, len(cases), data, processes)
+    processes = CaseProcesses.of(cases, config.hardware.processes)
+    log.info("%s: %d training cases in %s", dataset.title, len(cases), data)
 
     folder.write_folds(patient_folds(cases, folds=config.planning.folds, seed=config.planning.split_seed))
     described = {case.name: _describe(case) for case in track(cases, "hash files")}
@@ -87,11 +86,11 @@ def _plan(
     cases: Sequence[Case],
     described: dict[str, Any],
     planning: PlanningSettings,
-    processes: int,
+    processes: CaseProcesses,
 ) -> None:
     """Check all cases, then write the plans and the record."""
     check = partial(_check_case, labels=dataset.labels, samples=samples_per_case(len(cases)))
-    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes))
+    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes.to_check(cases)))
     problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
     if problems:
         raise InputError(f"{len(problems)} of {len(cases)} cases cannot be used:\n  " + "\n  ".join(problems))
@@ -126,11 +125,11 @@ def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | 
     """What planning needs of a case, or the problem with it as one line."""
     files = (*case.images, _reference(case))
     try:
-        images = [read_image(path) for path in case.images]
+        images = [read_image(path, keep_integers=True) for path in case.images]
         label_map = read_label_map(files[-1])
         for path, image in zip(case.images, images, strict=True):
             require_same_grid(image, label_map, str(path), str(files[-1]))
-        strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
+        strange = sorted(present_labels(label_map.data) - {*range(labels.classes), labels.ignore})
         if strange:
             allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
             return f"{files[-1]}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
@@ -148,7 +147,7 @@ def _report_repairs(folder: WorkFolder) -> None:
 
 
 def _store_cases(
-    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: int
+    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: CaseProcesses
 ) -> None:
     plan, store = folder.read_plan(configuration), folder.store(configuration)
     hashes = {
@@ -158,13 +157,14 @@ def _store_cases(
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
     if missing:
         store_case = partial(_store_case, store=store, plan=plan)
-        list(_in_parallel(store_case, missing, f"preprocess {configuration}", processes))
+        at_once = processes.to_store([case for case, _ in missing], plan)
+        list(_in_parallel(store_case, missing, f"preprocess {configuration}", at_once))
 
 
 def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
     case, inputs_hash = task
     label_map = None if case.label_map is None else read_label_map(case.label_map)
-    prepared = preprocess_case([read_image(path) for path in case.images], plan, label_map)
+    prepared = preprocess_case([read_image(path, keep_integers=True) for path in case.images], plan, label_map)
     if prepared.labels is None:
         raise InputError(f"{case.name}: no reference label map; a training case needs one")
     record = CaseRecord(
