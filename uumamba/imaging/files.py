@@ -32,15 +32,21 @@ IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_cta")
 LABEL_ROUNDING = 1e-3
 """A label this close to an integer is that integer: labels stored as scaled or floating-point numbers."""
 _LABEL_TYPES = (np.uint8, np.int16, np.int32)
+_SMALL_INTEGER_BYTES = 2
 
 
-def read_image(path: Path, *, max_dimensions: int = 3) -> Image:
+def read_image(path: Path, *, max_dimensions: int = 3, keep_integers: bool = False) -> Image:
     """Read an image as float32 with axes (x, y, z), or (x, y, z, time) if `max_dimensions` is 4 and the file has four.
 
-    Trailing axes of length 1 are dropped. The affine is compared and repaired as `nifti_grid` says, repairs are in
-    `Image.repairs`. Raises `InputError`, one line, for everything else: no whole file, other sizes, NaN, shear ...
+    With `keep_integers` integers of one or two bytes, such as those of CT, stay what they are, for half the memory;
+    float32 holds the same numbers. Trailing axes of length 1 are dropped. The affine is compared and repaired as
+    `nifti_grid` says, repairs are in `Image.repairs`. Raises `InputError`, one line, for everything else: no whole
+    file, other sizes, NaN, shear ...
     """
     image = _read(path, max_dimensions)
+    stored = image.data.dtype
+    if keep_integers and stored.kind in "iu" and stored.itemsize <= _SMALL_INTEGER_BYTES:
+        return replace(image, data=image.data.astype(stored.newbyteorder("="), copy=False))
     with np.errstate(over="ignore", invalid="ignore"):
         data = image.data.astype(np.float32)
     _check_finite(data, path)
