@@ -10,9 +10,11 @@ from uumamba.core.log import show_log
 
 
 def check(
-    data: Annotated[Path, typer.Option(help="Folder of the data set as it was downloaded, or of any images.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data set as it was downloaded, or of any images.")
+    ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Data set, as for preprocess; without it every image file is checked alone.")
+        str | None, typer.Option(help="Data set, as for preprocess; without it every image in --data is checked alone.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for check.json and check.csv.")] = None,
     config: Config = None,
@@ -27,7 +29,5 @@ def check(
     from uumamba.workflows import check as workflow
 
     show_log(verbose)
-    settings = (
-        config_for(dataset or "", config, overrides or ()) if dataset or config else load_config(None, overrides or ())
-    )
+    settings = load_config(None, overrides or ()) if dataset is None else config_for(dataset, config, overrides or ())
     workflow.check(dataset, data, settings, output=output)

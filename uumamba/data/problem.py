@@ -39,7 +39,7 @@ KINDS = {
 }  # fmt: skip
 """Every kind of problem, and what it is."""
 
-_NO_FIX = "export or copy it again"
+_NO_FIX, _NO_FILE = "export or copy it again", "restore it"
 _READING_KINDS: tuple[tuple[type[UumambaError], str], ...] = (
     (GeometryError, "geometry"),
     (IntensityError, "not_finite"),
@@ -69,8 +69,8 @@ class Problem:
 def problem_of(error: UumambaError, file: Path) -> Problem:
     """The problem that reading `file` met: the error's sentence, whose last part by rule is the way out."""
     text = str(error).removeprefix(f"{file}: ")
-    what, semicolon, fix = text.rpartition("; ")
-    kind = next((kind for type_, kind in _READING_KINDS if isinstance(error, type_)), "unreadable")
     if not file.exists():
-        kind = "missing"
+        return Problem(file, text, _NO_FILE, kind="missing")
+    kind = next((kind for type_, kind in _READING_KINDS if isinstance(error, type_)), "unreadable")
+    what, semicolon, fix = text.rpartition("; ")
     return Problem(file, what if semicolon else text, fix if semicolon else _NO_FIX, kind=kind)

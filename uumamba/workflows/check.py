@@ -26,7 +26,7 @@ from uumamba.workflows.check_result import CheckResult, require_room, write_chec
 from uumamba.workflows.check_screen import tables
 
 
-def check(dataset: str | None, data: Path, config: RunConfig, *, output: Path | None = None) -> None:
+def check(dataset: str | None, data: Path | None, config: RunConfig, *, output: Path | None = None) -> None:
     """Print every problem of the data set `dataset` in `data`, or without one of a folder of images; write `output`.
 
     One bad file, even one that ends the process that reads it, does not end the check. Raises `InputError` at the end
@@ -35,7 +35,7 @@ def check(dataset: str | None, data: Path, config: RunConfig, *, output: Path | 
     if output is not None:
         require_room(output)
     started = perf_counter()
-    cases = _folder_cases(data) if dataset is None else _dataset_cases(dataset, data, config)
+    cases = _cases(dataset, data, config)
     processes = config.hardware.processes or available_cores()
     training = examine(cases.training, cases.check_training, processes)
     test = examine(cases.test, cases.check_test, processes)
@@ -63,6 +63,12 @@ def examine(cases: Sequence[Case], check_case: CaseCheck, processes: int) -> lis
         _crash(case, outcome, check_case) if isinstance(outcome, Died) else outcome
         for case, outcome in zip(cases, outcomes, strict=True)
     ]
+
+
+def _cases(dataset: str | None, data: Path | None, config: RunConfig) -> CasesToCheck:
+    if data is None:
+        raise InputError("give --data, the folder that holds the data set or the images")
+    return _folder_cases(data) if dataset is None else _dataset_cases(dataset, data, config)
 
 
 def _dataset_cases(name: str, data: Path, config: RunConfig) -> CasesToCheck:
