@@ -1,21 +1,17 @@
 """`uumamba check`: what it prints, writes and exits with."""
 
 import csv
-import os
 import re
-import signal
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.fakes.deadly import Deadly
 from tests.fakes.faulty import write_clean
 from tests.fakes.program import uumamba
 from uumamba.core.files import read_json
-from uumamba.data.case import Case
-from uumamba.data.checks.facts import CaseCheck, CaseFacts
 from uumamba.data.problem import KINDS, Problem
 from uumamba.imaging.files import read_label_map, write_label_map
 from uumamba.workflows.check import examine
@@ -66,7 +62,8 @@ def test_every_problem_is_in_both_files_and_exits_with_2(
     with (tmp_path / "out" / "check.csv").open(newline="") as file:
         assert list(csv.DictReader(file)) == document["problems"]
     captured = capsys.readouterr()
-    assert all(problem["fix"] in captured.out for problem in blocking)
+    assert "cut short or damaged gzip file" in captured.out
+    assert "found also 7" in captured.out
     assert captured.err.endswith(f"uumamba: {my_data}: problems that block: 2; correct them and check again\n")
 
 
@@ -111,17 +108,6 @@ def test_wrong_input_is_told(
     (tmp_path / "file").touch()
     assert uumamba("check", *arguments) == 2
     assert f"uumamba: {message}\n" in capsys.readouterr().err
-
-
-@dataclass(frozen=True)
-class Deadly(CaseCheck):
-    """A check whose process does not survive one label map."""
-
-    def __call__(self, case: Case) -> CaseFacts:
-        """Check the case, or die."""
-        if case.label_map is not None and case.label_map.name == "case03.nii.gz":
-            os.kill(os.getpid(), signal.SIGABRT)
-        return super().__call__(case)
 
 
 def test_a_file_that_ends_its_process_is_that_files_problem(tmp_path: Path) -> None:

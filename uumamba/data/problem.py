@@ -8,7 +8,6 @@ from uumamba.core.errors import GeometryError, IntensityError, LabelError, Uumam
 
 Severity = Literal["blocks", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("blocks", "warning", "note")
-"""Preprocessing refuses it, or results would be wrong; look at it; put right or harmless, but good to know."""
 
 KINDS = {
     "layout": "the folder, its tables or its file names are not as the data set's should be",
@@ -39,6 +38,7 @@ KINDS = {
 }  # fmt: skip
 """Every kind of problem, and what it is."""
 
+_NOTES = ("series", "header_repaired")
 _NO_FIX, _NO_FILE = "export or copy it again", "restore it"
 _READING_KINDS: tuple[tuple[type[UumambaError], str], ...] = (
     (GeometryError, "geometry"),
@@ -49,20 +49,27 @@ _READING_KINDS: tuple[tuple[type[UumambaError], str], ...] = (
 
 @dataclass(frozen=True)
 class Problem:
-    """`what` is wrong with `file` (or folder) and the way to `fix` it, both without a full stop; `kind` of `KINDS`."""
+    """One thing that is wrong: `file`, `what` it is, and the `fix`; no case can be trusted until one that `blocks` is.
+
+    Others are worth a look, and do not keep anything from being done. `kind` is one of `KINDS`.
+    """
 
     file: Path
     what: str
     fix: str
-    severity: Severity = "blocks"
+    blocks: bool = True
     kind: str = "layout"
 
     @property
-    def blocks(self) -> bool:
-        """Whether preprocessing refuses the data set for it, or should."""
-        return self.severity == "blocks"
+    def severity(self) -> Severity:
+        """Preprocessing refuses it or results would be wrong; a look is needed; or nothing needs to be done."""
+        if self.blocks:
+            return "blocks"
+        return "note" if self.kind in _NOTES else "warning"
 
-    def __str__(self) -> str:
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
         return f"{self.file}: {self.what}; {self.fix}"
 
 

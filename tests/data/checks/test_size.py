@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.faulty import write_clean
+from uumamba.data.case import Case
 from uumamba.data.checks.cases import CasesToCheck
 from uumamba.data.checks.size import BYTES_OF_A_PROCESS, bytes_of_case, processes_that_fit, voxels_of
 from uumamba.imaging.files import write_image
@@ -29,9 +30,13 @@ def test_small_files_need_no_measuring(cases: CasesToCheck) -> None:
 
 
 @pytest.mark.parametrize(("room", "fitting"), [(3.5, 3), (2.0, 2), (0.1, 1)])
-def test_as_many_large_cases_as_memory_holds(cases: CasesToCheck, room: float, fitting: int) -> None:
+def test_as_many_large_cases_as_memory_holds(tmp_path: Path, room: float, fitting: int) -> None:
+    file = tmp_path / "large.nii"
+    with file.open("wb") as sparse:
+        sparse.truncate(10**9)
+    cases = [Case("large", "large", (file,), None)]
     free = int(room * bytes_of_case(10**8, 1) / 0.8) + 1
-    assert processes_that_fit(cases.training, 7, free_bytes=free, measure=lambda _: [10**8]) == fitting
+    assert processes_that_fit(cases, 7, free_bytes=free, measure=lambda _: [10**8]) == fitting
 
 
 def test_a_process_is_counted_without_any_voxel() -> None:

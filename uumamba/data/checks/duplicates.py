@@ -43,7 +43,7 @@ def image_duplicates(files: Iterable[HashedFile], *, patients_known: bool) -> It
                 yield Problem(other.file, what, "keep one of them, or name the patient alike", kind="same_image")
             else:
                 what = f"the same image as {first.file}"
-                yield Problem(other.file, what, "keep one of them", "warning", "same_image")
+                yield Problem(other.file, what, "keep one of them", blocks=False, kind="same_image")
 
 
 def label_duplicates(files: Iterable[HashedFile], images: Iterable[HashedFile]) -> Iterator[Problem]:
@@ -54,7 +54,7 @@ def label_duplicates(files: Iterable[HashedFile], images: Iterable[HashedFile]) 
         for other in others:
             if image_of.get(other.case.images, "") != image_of.get(first.case.images, "another"):
                 what = f"the same label map as {first.file}, whose image is another"
-                yield Problem(other.file, what, "give each image its own label map", "warning", "same_labels")
+                yield Problem(other.file, what, "give each image its own label map", blocks=False, kind="same_labels")
 
 
 def _groups(files: Iterable[HashedFile]) -> Iterator[Sequence[HashedFile]]:

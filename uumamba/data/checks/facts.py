@@ -90,7 +90,7 @@ def _lost_labels(case: Case, read: ReadCase) -> list[Problem]:
         return []
     what = f"{lost} of {total} labelled voxels lie where the image is blank (0), outside of what it shows"
     fix = "look at both in a viewer: the image was cut or masked more tightly than the labels, or one is shifted"
-    return [Problem(case.label_map, what, fix, "warning", "outside_image")]
+    return [Problem(case.label_map, what, fix, blocks=False, kind="outside_image")]
 
 
 def _box(images: list[Image]) -> tuple[slice, slice, slice]:

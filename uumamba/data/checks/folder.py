@@ -30,12 +30,12 @@ def folder_problems(folder: Path, cases: tuple[Case, ...]) -> Iterator[Problem]:
     for case in cases:
         if not case.images and case.label_map is not None:
             what = f"a label map by its name, but there is no image {Path(case.name).name} beside it"
-            yield Problem(case.label_map, what, "put the image beside it, or rename it", "warning", "missing")
+            yield Problem(case.label_map, what, "put the image beside it, or rename it", blocks=False, kind="missing")
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in OTHER_FORMATS and path.is_file():
             what = f"images ending in {path.suffix} are not read"
             fix = f"convert it to one of {', '.join(IMAGE_SUFFIXES)}"
-            yield Problem(path, what, fix, "warning", "other_format")
+            yield Problem(path, what, fix, blocks=False, kind="other_format")
 
 
 def _is_label_map(stem: Path) -> bool:

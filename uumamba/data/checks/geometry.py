@@ -42,7 +42,7 @@ def spacing_problems(cases: Sequence[tuple[Path, tuple[float, float, float]]]) -
     for index in far:
         path, spacing_mm = cases[index]
         what = f"its spacing is {join_numbers(spacing_mm)} mm, in the middle of all cases {middle} mm"
-        yield Problem(path, what, "check the spacing in its header against the scanner's", "warning", "spacing")
+        yield Problem(path, what, "check the spacing in its header against the scanner's", blocks=False, kind="spacing")
 
 
 def orientation_problems(cases: Sequence[tuple[Path, str]]) -> Iterator[Problem]:
@@ -56,4 +56,4 @@ def orientation_problems(cases: Sequence[tuple[Path, str]]) -> Iterator[Problem]
         if codes != usual:
             what = f"its axes are stored as {codes}, those of {often} of {len(cases)} cases as {usual}"
             fix = "look at it in a viewer; if its header is right, nothing is to be done"
-            yield Problem(path, what, fix, "warning", "orientation")
+            yield Problem(path, what, fix, blocks=False, kind="orientation")

@@ -44,16 +44,16 @@ def value_problems(path: Path, found: Intensities, channel: str | None) -> Itera
     """An image of one value, or a CT that is not in Hounsfield units; `channel` is its name if that is known."""
     if found.lowest == found.highest:
         what = f"every voxel is {found.lowest:g}"
-        yield Problem(path, what, "export the image again, or leave the case out", "warning", "constant")
+        yield Problem(path, what, "export the image again, or leave the case out", blocks=False, kind="constant")
     elif channel is not None and is_ct(channel):
         if found.lowest > NO_AIR_HU:
             what = f"its lowest value is {found.lowest:g}, but a CT has air or fat below {NO_AIR_HU:g} HU"
             fix = "apply the rescale slope and intercept (often -1024), or name the channel otherwise if it is no CT"
-            yield Problem(path, what, fix, "warning", "units")
+            yield Problem(path, what, fix, blocks=False, kind="units")
         elif found.percentile_99 < NO_AIR_HU:
             what = f"99 % of its values lie below {found.percentile_99:g} HU, which is no tissue"
             fix = "apply the rescale intercept (often -1024) once, not twice"
-            yield Problem(path, what, fix, "warning", "units")
+            yield Problem(path, what, fix, blocks=False, kind="units")
 
 
 def range_problems(images: Sequence[tuple[Path, Intensities]]) -> Iterator[Problem]:
@@ -68,4 +68,4 @@ def range_problems(images: Sequence[tuple[Path, Intensities]]) -> Iterator[Probl
             f"range of {found.percentile_99 - found.percentile_01:.3g}; the middle of all cases is {middle:.3g}"
         )
         fix = "export it as the others were, without normalising it, or leave the case out"
-        yield Problem(path, what, fix, "warning", "intensity_range")
+        yield Problem(path, what, fix, blocks=False, kind="intensity_range")

@@ -38,8 +38,8 @@ def label_problems(path: Path, counts: Mapping[int, int], labels: LabelSet) -> I
             path,
             "no voxel of any structure is labelled",
             "draw the structures, or leave the case out, unless the patient has none of them",
-            "warning",
-            "empty_labels",
+            blocks=False,
+            kind="empty_labels",
         )
 
 
@@ -58,4 +58,4 @@ def absent_structures(counted: Sequence[Mapping[int, int]], labels: LabelSet, pl
         if drawn and having < (1 - MOSTLY_ABSENT) * len(drawn):
             what = f"{name} (label {number}) is in {having} of {len(drawn)} label maps"
             fix = "check names and numbers; a structure this rare is hardly learned"
-            yield Problem(place, what, fix, "warning", "absent_structure")
+            yield Problem(place, what, fix, blocks=False, kind="absent_structure")

@@ -73,7 +73,9 @@ def _read(path: Path, reader: Callable[[Path], Image], problems: list[Problem]) 
 
 def _notes(path: Path, image: Image) -> Iterator[Problem]:
     for repair in image.repairs:
-        yield Problem(path, repair, "nothing to do: it is read so every time", "note", "header_repaired")
+        yield Problem(path, repair, "nothing to do: it is read so every time", blocks=False, kind="header_repaired")
     if image.data.ndim > 3:
         what = f"a time series of {image.data.shape[3]} volumes"
-        yield Problem(path, what, "`uumamba infer` takes it; to train, write a file per volume", "note", "series")
+        yield Problem(
+            path, what, "`uumamba infer` takes it; to train, write a file per volume", blocks=False, kind="series"
+        )
