@@ -1,7 +1,7 @@
 """What a check found, as files: `check.json` and, a line for each problem, `check.csv`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from uumamba.core.errors import InputError
@@ -54,4 +54,5 @@ def write_check(folder: Path, result: CheckResult) -> tuple[Path, ...]:
 
 
 def _row(problem: Problem) -> dict[str, str]:
-    return asdict(problem) | {"file": str(problem.file)}
+    named = {"severity": problem.severity, "kind": problem.kind, "file": str(problem.file)}
+    return named | {"what": problem.what, "fix": problem.fix}

@@ -1,5 +1,6 @@
 """Every fault that is planted is named, once, and nothing else is."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,47 @@ from uumamba.data.problem import KINDS, Problem
 
 CHANNELS = {"MRI": ("MRI",), "CT": ("CT",), "two": ("T1", "T2")}
 PLANTED = [
-    *(pytest.param("MRI", fault, id=name) for name, fault in FAULTS.items()),
-    *(pytest.param("CT", fault, id=name) for name, fault in CT_FAULTS.items()),
-    *(pytest.param("two", fault, id=name) for name, fault in TWO_CHANNEL_FAULTS.items()),
+    *(pytest.param("MRI", name, fault, id=name) for name, fault in FAULTS.items()),
+    *(pytest.param("CT", name, fault, id=name) for name, fault in CT_FAULTS.items()),
+    *(pytest.param("two", name, fault, id=name) for name, fault in TWO_CHANNEL_FAULTS.items()),
 ]
+SAYS = {
+    "missing image": "no such file",
+    "missing label map": "no such file",
+    "no label map": "no reference label map",
+    "cut file": "cut short",
+    "cut label map": "cut short",
+    "empty file": "the file is empty",
+    "Git-LFS pointer": "a Git-LFS pointer, not the image itself",
+    "text file": "not a NIfTI file",
+    "2D": r"has 2 axes \(16 x 14\)",
+    "4D": r"has 4 axes \(16 x 14 x 8 x 3\)",
+    "5D": r"has 5 axes \(16 x 14 x 8 x 3 x 2\)",
+    "NaN": "1792 of 1792 voxels are NaN",
+    "shifted label map": "not on the grid of .*origins 7 mm apart",
+    "unknown label": r"found also 4 \(156 voxels\), 8 \(12 voxels\)",
+    "broken labels": "labels are not whole numbers, such as 0.7",
+    "image of two patients": "the same image as .*case03_0000.nii.gz, but of patient patient07 and not patient03",
+    "nothing labelled": "none of the 12 training cases has a labelled voxel",
+    "patient in two folds": r"patient patient03 is on both sides of fold 0, 1 \(case03, case07\)",
+    "patient in the test split": r"patient patient00 is in the training and in the test split \(case00, case11\)",
+    "one name twice": "2 cases are named case03",
+    "few patients": "12 patients are too few for 13 folds",
+    "case twice": "the same image as .*case03_0000.nii.gz",
+    "label map twice": "the same label map as .*case03.nii.gz, whose image is another",
+    "empty label map": "no voxel of any structure is labelled",
+    "rare structure": r"cavity \(label 2\) is in 3 of 12 label maps",
+    "blank border": "[0-9]+ of 168 labelled voxels lie where the image is blank",
+    "constant image": "every voxel is 1",
+    "other scale": "its intensities go from .*the middle of all cases is",
+    "other spacing": "its spacing is 15 x .* mm, in the middle of all cases 1.5 x",
+    "other orientation": "its axes are stored as RPS, those of 11 of 12 cases as LPS",
+    "untrue sform": "pixdim's spacing was used",
+    "CT without intercept": "its lowest value is 24, but a CT has air or fat below -200 HU",
+    "CT with two intercepts": "99 % of its values lie below -[0-9.]+ HU, which is no tissue",
+    "shifted channel": "not on the grid of .*case03_0000.nii.gz.*origins 7 mm apart",
+    "channel twice": "the same image as .*case03_0000.nii.gz",
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +89,13 @@ def test_a_clean_data_set_has_no_problem(originals: dict[str, CasesToCheck], nam
     assert problems_of(originals[name]) == ()
 
 
-@pytest.mark.parametrize(("name", "fault"), PLANTED)
+@pytest.mark.parametrize(("channels", "name", "fault"), PLANTED)
 def test_a_planted_fault_is_named_once_and_nothing_else(
-    originals: dict[str, CasesToCheck], name: str, fault: Fault, tmp_path: Path
+    originals: dict[str, CasesToCheck], channels: str, name: str, fault: Fault, tmp_path: Path
 ) -> None:
-    cases, expected = fault.plant(copy(originals[name], tmp_path / "data"))
+    cases, expected = fault.plant(copy(originals[channels], tmp_path / "data"))
     problems = problems_of(cases)
+    assert re.search(SAYS[name], problems[0].what)
     assert sorted((problem.kind, problem.file.name) for problem in problems) == sorted(expected)
     assert problems[0].severity == fault.severity
     for problem in problems:

@@ -10,8 +10,8 @@ from uumamba.data.case import Case
 from uumamba.imaging.files import read_size
 
 BYTES_OF_A_PROCESS = 250_000_000
-BYTES_PER_VOXEL, BYTES_PER_CHANNEL_VOXEL = 24, 4
-"""Every channel stays as float32; the file that is being read is there several times for a moment."""
+BYTES_PER_VOXEL, BYTES_PER_CHANNEL_VOXEL = 36, 4
+"""Every channel stays as float32; a label map of float64, the costliest file, is there several times for a moment."""
 SHARE_OF_FREE_MEMORY = 0.8
 _LARGEST_FILES = 4
 _MOST_VOXELS_PER_BYTE = 1040
