@@ -115,7 +115,7 @@ def _in_file(kind: str, spoil: Callable[[Path], object], *, of: Callable[..., Pa
 
 
 def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-200])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def _moved(path: Path) -> None:
