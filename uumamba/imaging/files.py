@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from uumamba.core.errors import InputError, IntensityError
+from uumamba.core.errors import InputError, IntensityError, LabelError
 from uumamba.imaging.grid import join_numbers
 from uumamba.imaging.image import Image, ImageSize
 from uumamba.imaging.nifti import (
@@ -66,7 +66,7 @@ def read_label_map(path: Path, *, max_dimensions: int = 3) -> Image:
     """Read a label map as uint8, or int16 or int32 if its numbers need it; the numbers are kept.
 
     Its axes are those of `read_image`. Floating-point files are accepted if their values are whole. Raises `InputError`
-    as `read_image`, and for labels that are negative, not whole or beyond int32.
+    as `read_image`, and its kind `LabelError` for labels that are negative, not whole or beyond int32.
     """
     image = _read(path, max_dimensions)
     data = image.data
@@ -76,7 +76,7 @@ def read_label_map(path: Path, *, max_dimensions: int = 3) -> Image:
     lowest, highest = data.min().item(), data.max().item()
     fitting = [kind for kind in _LABEL_TYPES if highest <= np.iinfo(kind).max]
     if lowest < 0 or not fitting:
-        raise InputError(
+        raise LabelError(
             f"{path}: its labels go from {lowest:g} to {highest:g}; labels are numbers from 0 to "
             f"{np.iinfo(np.int32).max}; is this an image and not a label map?"
         )
@@ -208,7 +208,7 @@ def _whole(data: NDArray[Any], path: Path) -> NDArray[Any]:
     rounded: NDArray[Any] = np.round(data)
     broken = np.abs(data - rounded) > LABEL_ROUNDING
     if broken.any():
-        raise InputError(
+        raise LabelError(
             f"{path}: {int(broken.sum())} of {data.size} labels are not whole numbers, such as {data[broken][0]:.6g}; "
             f"is this an image, or a label map resampled by interpolation?"
         )
