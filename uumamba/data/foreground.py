@@ -66,7 +66,7 @@ def _members(
     """What is kept -> its numbers that are there, in ascending order."""
     known = sorted(number for number in present if number != ignore)
     if regions is None:
-        members = {number: (number,) for number in known if number > 0}
+        members: dict[int, tuple[int, ...]] = {number: (number,) for number in known if number > 0}
     else:
         there = {place: tuple(sorted(set(known) & set(numbers))) for place, numbers in enumerate(regions, 1)}
         members = {place: numbers for place, numbers in there.items() if numbers}
