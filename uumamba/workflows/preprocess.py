@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 
 from uumamba.config import RunConfig
-from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.errors import ConfigError, InputError, UumambaError
 from uumamba.core.files import hash_file, hash_json, write_json
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
@@ -21,12 +21,13 @@ from uumamba.data.case import Case
 from uumamba.data.case_reading import read_case_images, read_case_labels
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.description import DatasetDescription, write_description
+from uumamba.data.datasets.listing import Listing
 from uumamba.data.datasets.table import find_dataset
 from uumamba.data.foreground import foreground_locations, present_labels
 from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
-from uumamba.data.splits import patient_folds
+from uumamba.data.splits import Fold, patient_folds, patients_to_test
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.imaging.grid import require_same_grid
@@ -73,10 +74,25 @@ def _usable_cases(
     if not cases:
         raise InputError(f"{where}: no case to train on here; look at it with `uumamba check`")
     log.info("%s: %d training cases in %s", dataset.description.title, len(cases), where)
-    if listing.folds is not None:
-        log.info("%d folds as the data set gives them", len(listing.folds))
-    folder.write_folds(listing.folds or patient_folds(cases, folds=planning.folds, seed=planning.split_seed))
+    folder.write_folds(_folds(listing, planning))
     return cases
+
+
+def _folds(listing: Listing, planning: PlanningSettings) -> tuple[Fold, ...]:
+    """The folds as the data set gives them, or by patient; with the cases to test on."""
+    test, fraction, seed = listing.test, planning.test_fraction, planning.split_seed
+    if fraction > 0 and (listing.folds is not None or test):
+        raise ConfigError("planning.test_fraction: the data set has folds or a test split of its own; leave it at 0")
+    if fraction > 0:
+        test = patients_to_test(listing.training, fraction=fraction, seed=seed)
+    names = tuple(sorted(case.name for case in test))
+    folds = listing.folds
+    if folds is None:
+        kept = [case for case in listing.training if case.name not in names]
+        folds = patient_folds(kept, folds=planning.folds, seed=seed)
+    else:
+        log.info("%d folds as the data set gives them", len(folds))
+    return tuple(fold.model_copy(update={"test": fold.test or names}) for fold in folds)
 
 
 def _describe(case: Case) -> dict[str, Any]:
