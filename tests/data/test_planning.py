@@ -31,7 +31,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, ...]:
     """Ten cases of the phantom, anisotropic enough that slices are treated apart."""
     root = tmp_path_factory.mktemp("phantom")
     write_phantom_acdc(root, patients=5, seed=0, size=PhantomSize(64, 3.5, 12.0))
-    return ACDC.index(root)
+    return ACDC.index(root).training
 
 
 def fingerprints(cases: Sequence[Case], total: int) -> list[CaseFingerprint]:
@@ -65,7 +65,7 @@ def nnunet_itself(cases: Sequence[Case], folder: Path, monkeypatch: pytest.Monke
     (folder / "raw" / name).mkdir(parents=True)
     description = {
         "channel_names": {"0": "MRI"},
-        "labels": {name: number for number, name in enumerate(ACDC.labels.names)},
+        "labels": {name: number for number, name in enumerate(ACDC.description.labels.names)},
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
         "overwrite_image_reader_writer": "SimpleITKIO",
@@ -83,7 +83,13 @@ def test_equal_to_nnunet_reading_the_same_files(
     cases: tuple[Case, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fingerprint, plans = nnunet_itself(cases, tmp_path, monkeypatch)
-    plan_dataset(fingerprints(cases, 100_000), tmp_path, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels)
+    plan_dataset(
+        fingerprints(cases, 100_000),
+        tmp_path,
+        dataset="acdc",
+        labels=ACDC.description.labels,
+        channels=ACDC.description.channels,
+    )
     ours = json.loads((tmp_path / "plans.json").read_text())
     our_fingerprint = json.loads((tmp_path / "dataset_fingerprint.json").read_text())
     np.testing.assert_allclose(our_fingerprint["spacings"], fingerprint["spacings"], rtol=1e-7)
@@ -206,9 +212,13 @@ def test_the_fingerprint_is_of_the_cropped_image() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real ACDC images (shared/data/acdc) are not beside this checkout")
 def test_the_published_plan_of_acdc(tmp_path: Path) -> None:
-    cases = ACDC.index(SHARED)
+    cases = ACDC.index(SHARED).training
     plans = plan_dataset(
-        fingerprints(cases, 2_000_000), tmp_path, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels
+        fingerprints(cases, 2_000_000),
+        tmp_path,
+        dataset="acdc",
+        labels=ACDC.description.labels,
+        channels=ACDC.description.channels,
     )
     full = plans["3d_fullres"]
     assert (full.spacing_mm, full.patch_size, full.batch_size) == ((5.0, 1.5625, 1.5625), (20, 256, 224), 4)

@@ -33,11 +33,33 @@ def read_nnunet_dataset(content: Mapping[str, Any], where: str) -> NnunetDataset
     if channels.keys() != {str(number) for number in range(len(channels))}:
         raise InputError(f"{where}: channels must be numbered from 0, got {', '.join(channels)}")
     return NnunetDataset(
-        labels=_label_set(labels, where),
+        labels=read_label_set(labels, where),
         channels=tuple(str(channels[str(number)]) for number in range(len(channels))),
         licence=str(content.get("licence") or content.get("license") or ""),
         reference=str(content.get("reference") or ""),
     )
+
+
+def read_label_set(labels: Mapping[str, Any], where: str) -> LabelSet:
+    """Labels as nnU-Net writes them, name -> number, `ignore` among them; `where` names them in errors.
+
+    Raises `InputError` for regions (several labels in one output) and for numbers that are not consecutive from 0.
+    """
+    regions = [name for name, number in labels.items() if isinstance(number, list | tuple)]
+    if regions:
+        raise InputError(
+            f"{where}: labels {', '.join(regions)} are regions (several numbers each); only networks with one output "
+            "per label can be imported"
+        )
+    structures = {name: number for name, number in labels.items() if name != _IGNORE}
+    numbers = list(structures.values())
+    if not all(type(number) is int for number in labels.values()) or sorted(numbers) != list(range(len(numbers))):
+        listed = ", ".join(f"{name} {number!r}" for name, number in labels.items())
+        raise InputError(f"{where}: label numbers must be consecutive whole numbers from 0, got {listed}")
+    try:
+        return LabelSet(names=tuple(sorted(structures, key=structures.__getitem__)), ignore=labels.get(_IGNORE))
+    except ValidationError as error:
+        raise InputError(f"{where}: labels: {first_problem(error)}") from None
 
 
 def nnunet_labels(labels: LabelSet) -> dict[str, int]:
@@ -57,21 +79,3 @@ def _object(content: Mapping[str, Any], keys: tuple[str, ...], where: str) -> di
         if isinstance(content.get(key), dict):
             return dict(content[key])
     raise InputError(f"{where}: no object {' or '.join(keys)}; take the dataset.json that the network was trained with")
-
-
-def _label_set(labels: Mapping[str, Any], where: str) -> LabelSet:
-    regions = [name for name, number in labels.items() if isinstance(number, list | tuple)]
-    if regions:
-        raise InputError(
-            f"{where}: labels {', '.join(regions)} are regions (several numbers each); only networks with one output "
-            "per label can be imported"
-        )
-    structures = {name: number for name, number in labels.items() if name != _IGNORE}
-    numbers = list(structures.values())
-    if not all(type(number) is int for number in labels.values()) or sorted(numbers) != list(range(len(numbers))):
-        listed = ", ".join(f"{name} {number!r}" for name, number in labels.items())
-        raise InputError(f"{where}: label numbers must be consecutive whole numbers from 0, got {listed}")
-    try:
-        return LabelSet(names=tuple(sorted(structures, key=structures.__getitem__)), ignore=labels.get(_IGNORE))
-    except ValidationError as error:
-        raise InputError(f"{where}: labels: {first_problem(error)}") from None

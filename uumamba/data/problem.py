@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from uumamba.core.errors import GeometryError, IntensityError, LabelError, UumambaError
+from uumamba.core.errors import GeometryError, InputError, IntensityError, LabelError, UumambaError
 
 Severity = Literal["blocks", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("blocks", "warning", "note")
@@ -71,6 +71,14 @@ class Problem:
     def sentence(self) -> str:
         """All of it in one line."""
         return f"{self.file}: {self.what}; {self.fix}"
+
+
+class ProblemError(InputError):
+    """The one problem that keeps something from being read."""
+
+    def __init__(self, file: Path, what: str, fix: str) -> None:
+        self.problem = Problem(file, what, fix)
+        super().__init__(self.problem.sentence)
 
 
 def problem_of(error: UumambaError, file: Path) -> Problem:
