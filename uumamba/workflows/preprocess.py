@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 
 from uumamba.config import RunConfig
-from uumamba.core.errors import ConfigError, InputError, UumambaError
+from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.files import hash_file, hash_json, write_json
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
@@ -19,18 +19,19 @@ from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
 from uumamba.data.case_reading import read_case_images, read_case_labels
+from uumamba.data.checks.reading import read_case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.description import DatasetDescription, write_description
 from uumamba.data.datasets.listing import Listing
 from uumamba.data.datasets.table import find_dataset
-from uumamba.data.foreground import foreground_locations, present_labels
+from uumamba.data.foreground import foreground_locations
 from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
+from uumamba.data.problem import Problem
 from uumamba.data.splits import Fold, patient_folds, patients_to_test
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
-from uumamba.imaging.grid import require_same_grid
 from uumamba.workflows.case_processes import CaseProcesses
 from uumamba.workflows.roi_cases import coarse_cases
 
@@ -124,9 +125,10 @@ def _plan(
     """Check all cases, then write the plans and the record."""
     check = partial(_check_case, labels=dataset.labels, samples=samples_per_case(len(cases)))
     outcomes = list(_in_parallel(check, cases, "check and measure cases", processes.to_check(cases)))
-    problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
-    if problems:
-        raise InputError(f"{len(problems)} of {len(cases)} cases cannot be used:\n  " + "\n  ".join(problems))
+    unusable = [outcome for outcome in outcomes if not isinstance(outcome, CheckedCase)]
+    if unusable:
+        lines = "\n  ".join(problem.sentence for problems in unusable for problem in problems)
+        raise InputError(f"{len(unusable)} of {len(cases)} cases cannot be used:\n  {lines}")
     checked = [outcome for outcome in outcomes if isinstance(outcome, CheckedCase)]
     plans = plan_dataset(
         [case.fingerprint for case in checked],
@@ -155,25 +157,15 @@ class CheckedCase:
     repairs: tuple[str, ...]
 
 
-def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | str:
-    """What planning needs of a case, or the problem with it as one line."""
-    try:
-        images, label_map = read_case_images(case, keep_integers=True), read_case_labels(case)
-        for path, image in zip(case.images, images, strict=True):
-            require_same_grid(image, label_map, str(path), str(case.label_map))
-        strange = sorted(present_labels(label_map.data) - {*range(labels.classes), labels.ignore})
-        if strange:
-            names = ", ".join(labels.names) if labels.regions is None else labels.in_words
-            allowed = f"0 to {labels.classes - 1} ({names})"
-            return f"{case.label_map}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
-        fingerprint = fingerprint_case(images, label_map, samples=samples)
-    except UumambaError as error:
-        return str(error)
-    repairs = {file: image.repairs for file, image in zip(case.images, images, strict=True)}
-    if case.label_map is not None:
-        repairs[case.label_map] = label_map.repairs
-    named = tuple(f"{file.name}: {repair}" for file, of_file in repairs.items() for repair in of_file)
-    return CheckedCase(fingerprint, named)
+def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | tuple[Problem, ...]:
+    """What planning needs of a case, or all that is wrong with it."""
+    read = read_case(case, labels)
+    images = [image for image in read.images if image is not None]
+    if read.blocks or read.label_map is None:
+        return read.blocks
+    fingerprint = fingerprint_case(images, read.label_map, samples=samples)
+    repairs = (problem for problem in read.problems if problem.kind == "header_repaired")
+    return CheckedCase(fingerprint, tuple(dict.fromkeys(f"{note.file.name}: {note.what}" for note in repairs)))
 
 
 def _report_repairs(folder: WorkFolder) -> None:

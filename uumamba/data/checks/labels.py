@@ -17,7 +17,7 @@ _MOST_NUMBERS = 8
 def count_labels(labels: NDArray[np.integer]) -> dict[int, int]:
     """Number -> voxels of every number in a label map that is not 0."""
     counts: dict[int, int] = {}
-    for part in labels:  # slice by slice, because sorting makes wide copies
+    for part in np.moveaxis(labels, -1, 0):  # slice by slice, because sorting makes wide copies
         for number, voxels in zip(*np.unique(part, return_counts=True), strict=True):
             counts[int(number)] = counts.get(int(number), 0) + int(voxels)
     counts.pop(0, None)
