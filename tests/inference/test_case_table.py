@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from uumamba.core.errors import InputError
-from uumamba.inference.case_table import COLUMNS, CaseResult, CaseTable, is_case_table, read_case_names, read_cases, write_cases
+from uumamba.inference.case_table import (
+    COLUMNS,
+    CaseResult,
+    CaseTable,
+    is_case_table,
+    read_case_names,
+    read_cases,
+    write_cases,
+)
 
 FAILED = CaseResult(
     case="sub/a", status="failed", code="geometry", reason='no "x", sorry',

@@ -65,9 +65,10 @@ def predict_files(
 
     A case that fails has its code and reason in the table and no files, and the others go on. The table is written anew
     as soon as a case's files are there, so that a batch that is stopped or killed can be resumed; with `resume` it
-    keeps the rows of other cases. `on_prediction` gets each predicted case (not those that are kept), its first image and its prediction, in
-    the thread that writes, after its files are written; if it raises, the case fails. `on_case` gets each result, its
-    position from 1 and the number of cases. `must_stop` is asked before each case; then those begun are finished.
+    keeps the rows of other cases. `on_prediction` gets each predicted case (not those that are kept), its first image
+    and its prediction, in the thread that writes, after its files are written; if it raises, the case fails. `on_case`
+    gets each result, its position from 1 and the number of cases. `must_stop` is asked before each case; then those
+    begun are finished.
 
     Gives the results of the cases that were reached, in order. Raises `InputError` before any work if a file that no
     batch wrote would be replaced.
