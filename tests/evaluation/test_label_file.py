@@ -74,6 +74,8 @@ def test_one_mapping_names_both_sides(tmp_path: Path) -> None:
     assert match(tmp_path, "RV: 1\nMYO: 2\nLV: 3\n") == same_labels(ACDC)
     optional = match(tmp_path, "labels: {RV: 1, MYO: 2, LV: 3}\noptional: [MYO]\n")
     assert optional == same_labels(ACDC, optional=["MYO"])
+    vessels = match(tmp_path, "labels: {RV: 1, MYO: 2, LV: 3}\ntubular: [LV, RV]\n")
+    assert vessels == same_labels(ACDC, tubular=["RV", "LV"])
 
 
 def test_each_side_has_its_own_mapping(tmp_path: Path) -> None:
@@ -134,6 +136,11 @@ def test_a_data_set_numbers_the_predictions(tmp_path: Path) -> None:
             "predictions: {LV: 1}\nreferences: {LV: 1}\noptional: [MYO]\n",
             "optional: MYO is not compared; compared are LV",
         ),
+        ("labels: {LV: 1}\ntubular: LV\n", r"tubular: must be a list of names, got 'LV'; write for example `\[LV\]`"),
+        (
+            "predictions: {LV: 1}\nreferences: {LV: 1}\ntubular: [MYO]\n",
+            "tubular: MYO is not compared; compared are LV",
+        ),
         ("labels: {LV: 1}\noptional: [MYO]\n", "optional: MYO is not compared; compared are LV"),
     ],
 )
@@ -190,3 +197,12 @@ def test_a_data_set_with_regions_names_the_predictions(tmp_path: Path) -> None:
     (tmp_path / "labels.yaml").write_text("references: {LV: 1}\n")
     match = read_label_match(tmp_path / "labels.yaml", regions)
     assert (match.structures, match.predictions["LV"], match.references["LV"]) == (("LV",), (3,), (1,))
+
+
+def test_the_data_sets_vessels_are_kept(tmp_path: Path) -> None:
+    """Those that are compared, beside those that the file names."""
+    path = tmp_path / "labels.yaml"
+    path.write_text("references: {LV: 1, MYO: 2}\ntubular: [MYO]\n", encoding="utf-8")
+    assert read_label_match(path, ACDC, tubular=["LV", "RV"]).tubular == {"LV", "MYO"}
+    path.write_text("references: {LV: 1, MYO: 2}\n", encoding="utf-8")
+    assert read_label_match(path, ACDC, tubular=["LV", "RV"]).tubular == {"LV"}

@@ -12,7 +12,10 @@ from uumamba.core.errors import InputError
 
 Dataset = Annotated[
     str,
-    typer.Option(help="Data set: acdc, or your own: nnunet:DIR, decathlon:DIR, csv:FILE.", show_default=False),
+    typer.Option(
+        help="Data set: acdc, imagecas, aorta, mnms, or your own: nnunet:DIR, decathlon:DIR, csv:FILE.",
+        show_default=False,
+    ),
 ]
 Work = Annotated[Path, typer.Option(help="Folder for everything that is made: preprocessed cases, plans, runs.")]
 Config = Annotated[

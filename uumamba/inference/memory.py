@@ -14,11 +14,12 @@ from torch import nn
 from uumamba.core.errors import TooLargeError
 from uumamba.core.held_memory import forget_peak, held_bytes, peak_bytes
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import Geometry, network_shape, preprocessing_bytes
+from uumamba.data.preprocess import Geometry, network_shape, plan_spacing, preprocessing_bytes
 from uumamba.data.restoration import restoration_bytes
 from uumamba.imaging.image import ImageSize
 from uumamba.imaging.orientation import STORED, find_orientation
 from uumamba.inference.prediction_volume import PredictionVolume
+from uumamba.inference.region import searching_bytes
 from uumamba.inference.sliding_window import SLAB, stitching_bytes
 
 _FLOAT32, _FLOAT64 = 4, 8
@@ -39,7 +40,8 @@ class Demand:
     """What decides how much memory a case takes beside its images and its plan.
 
     `patches` are the patches of all members of the ensemble, `forward_bytes` what a forward pass of the largest holds,
-    `postprocessing_bytes` what post-processing takes for each voxel, 0 without it.
+    `postprocessing_bytes` what post-processing takes for each voxel, 0 without it. `coarse` are the plans of the coarse
+    networks that look for a region of interest; which one they find is not known before, so it counts as the whole.
     """
 
     patches: tuple[tuple[int, ...], ...]
@@ -47,13 +49,15 @@ class Demand:
     maps: bool
     opinions: int
     postprocessing_bytes: int
+    coarse: tuple[Plan, ...] = ()
 
     def of(self, size: ImageSize, plan: Plan) -> int:
         """The most bytes held at once for a case of one frame, from its images on until its prediction is there."""
         geometry = geometry_of(size, plan)
         x, y, z = size.shape[:3]
         images = _FLOAT32 * len(plan.channels) * x * y * z
-        most = max(self._preparing(geometry, plan), self._predicting(geometry, plan), self._ending(geometry))
+        stages = self._preparing, self._searching, self._predicting
+        most = max(self._ending(geometry), *(stage(geometry, plan) for stage in stages))
         return math.ceil(_MALLOC * (images + most))
 
     def series_bytes(self, size: ImageSize) -> int:
@@ -69,6 +73,14 @@ class Demand:
         x, y, z = (geometry.shape_before_crop[axis] for axis in canonical)
         first, second, third = (geometry.spacing_mm[axis] for axis in canonical)
         return preprocessing_bytes((x, y, z), (first, second, third), plan)
+
+    def _searching(self, geometry: Geometry, plan: Plan) -> int:
+        """While coarse networks look for a region; 0 without them."""
+        if not self.coarse:
+            return 0
+        shape, spacing = network_shape(geometry, plan), plan_spacing(geometry, plan)
+        data = _FLOAT32 * len(plan.channels) * int(np.prod(shape))
+        return data + self.forward_bytes + max(searching_bytes(shape, spacing, coarse) for coarse in self.coarse)
 
     def _predicting(self, geometry: Geometry, plan: Plan) -> int:
         depth, *plane = network_shape(geometry, plan)

@@ -18,7 +18,14 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
 from uumamba.data.datasets.anatomy import Anatomy, unknown_anatomy
 from uumamba.inference.components import LabelMap
-from uumamba.inference.postprocessing import Adjacent, FillHoles, LargestComponents, Postprocessing, Step
+from uumamba.inference.postprocessing import (
+    Adjacent,
+    FillHoles,
+    LargestComponents,
+    Postprocessing,
+    SmallComponents,
+    Step,
+)
 from uumamba.metrics import dice, hausdorff95_mm
 from uumamba.metrics.masks import Mask, image_diagonal_mm
 
@@ -27,6 +34,8 @@ DICE_MARGIN = 0.0005
 HD95_MARGIN_MM = 0.1
 """... or lowers the mean HD95 by more than this, in mm, while no structure's mean Dice falls."""
 NONE_FOR_REGIONS = "None: every step is made for structures of one number each, and these labels have regions."
+FRAGMENTS_ML = (0.01, 0.03, 0.1)
+"""Volumes below which fragments are tried to be removed; a coronary tree has a few ml."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,8 @@ def candidates(labels: LabelSet, anatomy: Anatomy) -> Iterator[Step]:
     names = tuple(labels.structures)
     if anatomy.pieces_together is not None and len(names) > 1:
         yield LargestComponents(structures=names, count=anatomy.pieces_together, together=True)
+    for below_ml in FRAGMENTS_ML if anatomy.fragments else ():
+        yield SmallComponents(structures=anatomy.fragments, below_ml=below_ml)
     for count in sorted(set(anatomy.pieces.values())):
         yield LargestComponents(structures=_with(anatomy.pieces, count), count=count)
     for to in sorted(set(anatomy.touches.values())):

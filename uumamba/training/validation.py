@@ -1,10 +1,12 @@
 """Validation: on patches after each epoch, on whole volumes at the end."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from uumamba.core.labels import LabelSet, mask_of
@@ -14,11 +16,15 @@ from uumamba.data.loader import PatchBatch
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
 from uumamba.inference.packed_labels import PackedLabels, pack_labels
+from uumamba.inference.region import Region
 from uumamba.inference.scores import label_map_of
 from uumamba.inference.sliding_window import predict_logits
 from uumamba.inference.voxel_sample import SampleSize, VoxelSample, sample_voxels
 from uumamba.losses.segmentation import SegmentationLoss
 from uumamba.metrics.overlap import dice
+
+FindRegion = Callable[[NDArray[np.float32], Sequence[float]], Region]
+"""Where to look in preprocessed data, (channel, *network axes), on a grid of this spacing (mm)."""
 
 
 @dataclass(frozen=True)
@@ -100,20 +106,24 @@ def validate_volumes(
     device: torch.device,
     *,
     size: SampleSize | None = None,
+    find: FindRegion | None = None,
 ) -> dict[str, CaseValidation]:
     """Look at whole cases, by name, at the plan's spacing, without mirroring.
 
-    With a `size` so many voxels of each, and its label map, are kept for what is fitted on the validation cases.
+    With a `size` so many voxels of each, and its label map, are kept for what is fitted on the validation cases. With
+    `find` the network looks into the region of interest alone, as it will at inference: around it all is background,
+    and no voxel there, which would have no probability, is kept.
 
     `uumamba evaluate` compares on the images' own grids, so its numbers differ a little.
     """
     validated = {}
     for case in track(cases, "validate whole volumes", total=len(cases)):
         data, labels = store.read_case(case)
-        logits = predict_logits(
-            network, torch.from_numpy(data), patch_size=plan.patch_size, batch_size=plan.batch_size, device=device
-        )
-        predicted = label_map_of(logits, plan.labels, dim=0).cpu().numpy()
+        inside = (slice(None),) * 3 if find is None else find(data, store.record(case).spacing_mm).inside
+        seen = torch.from_numpy(data)[:, *inside]
+        logits = predict_logits(network, seen, patch_size=plan.patch_size, batch_size=plan.batch_size, device=device)
+        predicted = np.zeros(labels.shape[1:], dtype=np.int64)
+        predicted[inside] = label_map_of(logits, plan.labels, dim=0).cpu().numpy()
         known = labels[0] != plan.labels.ignore
         scores = {
             name: dice(mask_of(predicted, numbers) & known, mask_of(labels[0], numbers), plan.spacing_mm)
@@ -122,6 +132,6 @@ def validate_volumes(
         if size is None:
             validated[case] = CaseValidation(scores)
         else:
-            sample = sample_voxels(logits, labels[0], plan, case=case, size=size)
+            sample = sample_voxels(logits, labels[0][inside], plan, case=case, size=size)
             validated[case] = CaseValidation(scores, sample, pack_labels(predicted))
     return validated

@@ -32,6 +32,7 @@ from uumamba.data.splits import patient_folds
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.imaging.grid import require_same_grid
+from uumamba.workflows.roi_cases import coarse_cases
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -56,6 +57,8 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
     _report_repairs(folder)
     for configuration in config.planning.configurations:
         _store_cases(folder, configuration, cases, described, processes)
+    if config.inference.roi is not None:
+        _store_coarse_cases(folder, config, processes)
     log.info("done: %s is ready for `uumamba train --dataset %s --work %s`", folder.path, dataset.name, work)
 
 
@@ -192,6 +195,14 @@ def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan)
     )
     foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore, regions=plan.labels.regions)
     store.write(case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size)
+
+
+def _store_coarse_cases(folder: WorkFolder, config: RunConfig, processes: int) -> None:
+    """What a coarse network is trained on, from the cases that are stored."""
+    made = coarse_cases(folder, config)
+    missing = made.missing(made.fine.cases())
+    log.info("region of interest: %d cases to store in %s", len(missing), made.store.folder)
+    list(_in_parallel(made.write, missing, "preprocess region of interest", processes))
 
 
 def _in_parallel(

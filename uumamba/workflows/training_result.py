@@ -23,6 +23,7 @@ from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.state import Training
 from uumamba.training.validation import CaseValidation, validate_volumes
 from uumamba.workflows.calibration_result import conclude, write_calibration
+from uumamba.workflows.roi import region_search
 from uumamba.workflows.training_job import Job
 from uumamba.workflows.validated_choice import choose
 
@@ -88,7 +89,10 @@ def _validate_volumes(job: Job, training: Training) -> dict[str, CaseValidation]
     processes, cases, plan = job.processes, job.cases.validation, job.plan
     size = sample_size(len(cases), plan.labels.outputs) if job.config.training.calibrate else None
     own = cases[processes.rank :: processes.count]
-    shares = processes.gather(validate_volumes(training.network, job.store, own, plan, job.device, size=size))
+    find = None if job.roi is None else region_search(job.roi, plan, job.device)
+    shares = processes.gather(
+        validate_volumes(training.network, job.store, own, plan, job.device, size=size, find=find)
+    )
     together = {case: found for share in shares for case, found in share.items()}
     return {case: together[case] for case in cases}
 
@@ -150,9 +154,15 @@ def _describe(job: Job, training: Training, record: dict[str, Any], *, epoch: in
         licence=job.dataset.licence,
         citation=job.dataset.citation,
         fingerprint=fingerprint_of_store(job.store, job.cases.training, job.plan) if is_first else None,
+        roi=None if job.roi is None else job.roi.description,
     )
 
 
 def _write_bundle(job: Job, training: Training, description: BundleDescription) -> None:
     if job.processes.is_first:
-        write_bundle(job.directory.bundle, state=training.network.state_dict(), description=description)
+        write_bundle(
+            job.directory.bundle,
+            state=training.network.state_dict(),
+            description=description,
+            roi_state=None if job.roi is None else job.roi.bundle.state,
+        )

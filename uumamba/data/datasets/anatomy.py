@@ -11,13 +11,15 @@ class Anatomy(Settings):
 
     `pieces`: structure -> of how many connected pieces it consists. `pieces_together`: of how many all structures
     together consist; None if that varies. `touches`: structure -> the structures of which each of its pieces touches
-    at least one. `solid`: the structures without holes.
+    at least one. `solid`: the structures without holes. `fragments`: the structures, thin
+    trees above all, of which small pieces that lie apart are seldom true.
     """
 
     pieces: dict[str, int] = Field(default_factory=dict)
     pieces_together: int | None = None
     touches: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     solid: tuple[str, ...] = ()
+    fragments: tuple[str, ...] = ()
 
 
 def unknown_anatomy(labels: LabelSet) -> Anatomy:
