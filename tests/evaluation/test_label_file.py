@@ -159,6 +159,15 @@ def test_with_a_data_set_the_file_gives_the_references_alone(tmp_path: Path, tex
         match(tmp_path, text, ACDC)
 
 
+def test_the_data_sets_vessels_are_kept(tmp_path: Path) -> None:
+    """Those that are compared, beside those that the file names."""
+    path = tmp_path / "labels.yaml"
+    path.write_text("references: {LV: 1, MYO: 2}\ntubular: [MYO]\n", encoding="utf-8")
+    assert read_label_match(path, ACDC, tubular=["LV", "RV"]).tubular == {"LV", "MYO"}
+    path.write_text("references: {LV: 1, MYO: 2}\n", encoding="utf-8")
+    assert read_label_match(path, ACDC, tubular=["LV", "RV"]).tubular == {"LV"}
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -197,12 +206,3 @@ def test_a_data_set_with_regions_names_the_predictions(tmp_path: Path) -> None:
     (tmp_path / "labels.yaml").write_text("references: {LV: 1}\n")
     match = read_label_match(tmp_path / "labels.yaml", regions)
     assert (match.structures, match.predictions["LV"], match.references["LV"]) == (("LV",), (3,), (1,))
-
-
-def test_the_data_sets_vessels_are_kept(tmp_path: Path) -> None:
-    """Those that are compared, beside those that the file names."""
-    path = tmp_path / "labels.yaml"
-    path.write_text("references: {LV: 1, MYO: 2}\ntubular: [MYO]\n", encoding="utf-8")
-    assert read_label_match(path, ACDC, tubular=["LV", "RV"]).tubular == {"LV", "MYO"}
-    path.write_text("references: {LV: 1, MYO: 2}\n", encoding="utf-8")
-    assert read_label_match(path, ACDC, tubular=["LV", "RV"]).tubular == {"LV"}

@@ -33,9 +33,9 @@ DICE_MARGIN = 0.0005
 """A step is kept if it raises the mean Dice by more than this ..."""
 HD95_MARGIN_MM = 0.1
 """... or lowers the mean HD95 by more than this, in mm, while no structure's mean Dice falls."""
-NONE_FOR_REGIONS = "None: every step is made for structures of one number each, and these labels have regions."
 FRAGMENTS_ML = (0.01, 0.03, 0.1)
 """Volumes below which fragments are tried to be removed; a coronary tree has a few ml."""
+NONE_FOR_REGIONS = "None: every step is made for structures of one number each, and these labels have regions."
 
 
 @dataclass(frozen=True)
