@@ -30,6 +30,7 @@ class Command:
 
 
 COMMANDS = {
+    "check": Command({}, ("--data", "--dataset", "--output", "--config", "--set", "--verbose")),
     "preprocess": Command({"--dataset": "acdc", "--data": WRONG_FOLDER}, ("--work", "--config", "--set", "--verbose")),
     "train": Command(
         {"--dataset": "acdc"},
@@ -83,6 +84,7 @@ COMMANDS = {
 
 # One wrong input for each command that takes any, and a part of what it says.
 WRONG = {
+    "check": (("--data", WRONG_FOLDER), f"{WRONG_FOLDER}: no such folder"),
     "preprocess": ((*COMMANDS["preprocess"].line,), f"{WRONG_FOLDER}: no such folder"),
     "train": (
         (*COMMANDS["train"].line, "--work", "empty"),

@@ -11,6 +11,7 @@ import typer
 
 from uumamba.cli import (
     calibrate,
+    check,
     compare,
     config,
     demo,
@@ -35,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(check.check)
 app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(infer.infer)

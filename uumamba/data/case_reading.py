@@ -9,11 +9,15 @@ from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
 
 
-def read_case_images(case: Case) -> list[Image]:
-    """One image (x, y, z) per channel; raises `InputError` as `read_image`, and for a frame that is not there."""
+def read_case_images(case: Case, *, keep_integers: bool = False) -> list[Image]:
+    """One image (x, y, z) per channel, with its voxels as `read_image` gives them.
+
+    Raises `InputError` as that does, and for a frame that is not there.
+    """
     if case.frames is None:
-        return [read_image(path) for path in case.images]
-    series = {path: read_image(path, max_dimensions=4) for path in dict.fromkeys(case.images)}
+        return [read_image(path, keep_integers=keep_integers) for path in case.images]
+    files = dict.fromkeys(case.images)
+    series = {path: read_image(path, max_dimensions=4, keep_integers=keep_integers) for path in files}
     return [_frame(series[path], frame, path) for path, frame in zip(case.images, case.frames, strict=True)]
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from uumamba.core.errors import ChannelError, InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.core.held_memory import can_measure_peak, forget_peak, held_bytes
+from uumamba.data.memory import reading_bytes
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import PreprocessedCase, preprocess_case
 from uumamba.data.restoration import restored_slabs
@@ -20,7 +21,7 @@ from uumamba.imaging.image import Image, ImageSize
 from uumamba.inference.bundle import Bundle, BundleDescription, build_network
 from uumamba.inference.ensemble import combine, mirrored_opinion
 from uumamba.inference.input_check import features_of, flags_of
-from uumamba.inference.memory import Demand, Footing, forward_bytes, reading_bytes
+from uumamba.inference.memory import Demand, Footing, forward_bytes
 from uumamba.inference.mirroring import mirrored_mean
 from uumamba.inference.placed_region import PlacedRegion, place
 from uumamba.inference.postprocessing import Postprocessing, shared_postprocessing

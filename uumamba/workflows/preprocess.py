@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 from uumamba.config import RunConfig
@@ -16,7 +15,6 @@ from uumamba.core.errors import InputError, UumambaError
 from uumamba.core.files import hash_file, hash_json, write_json
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
-from uumamba.core.machine import available_cores
 from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
@@ -24,7 +22,7 @@ from uumamba.data.case_reading import read_case_images, read_case_labels
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.description import DatasetDescription, write_description
 from uumamba.data.datasets.table import find_dataset
-from uumamba.data.foreground import foreground_locations
+from uumamba.data.foreground import foreground_locations, present_labels
 from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
@@ -32,6 +30,7 @@ from uumamba.data.splits import patient_folds
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.imaging.grid import require_same_grid
+from uumamba.workflows.case_processes import CaseProcesses
 from uumamba.workflows.roi_cases import coarse_cases
 
 Item = TypeVar("Item")
@@ -48,8 +47,7 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
     cases = _usable_cases(dataset, data, folder, config.planning)
-    processes = config.hardware.processes or available_cores()
-    log.info("%d processes", processes)
+    processes = CaseProcesses.of(cases, config.hardware.processes)
     described = {case.name: _describe(case) for case in track(cases, "hash files")}
     if not _is_planned(folder, dataset.description, config, described):
         _plan(folder, dataset.description, cases, described, config.planning, processes)
@@ -105,11 +103,11 @@ def _plan(
     cases: Sequence[Case],
     described: dict[str, Any],
     planning: PlanningSettings,
-    processes: int,
+    processes: CaseProcesses,
 ) -> None:
     """Check all cases, then write the plans and the record."""
     check = partial(_check_case, labels=dataset.labels, samples=samples_per_case(len(cases)))
-    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes))
+    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes.to_check(cases)))
     problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
     if problems:
         raise InputError(f"{len(problems)} of {len(cases)} cases cannot be used:\n  " + "\n  ".join(problems))
@@ -144,10 +142,10 @@ class CheckedCase:
 def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | str:
     """What planning needs of a case, or the problem with it as one line."""
     try:
-        images, label_map = read_case_images(case), read_case_labels(case)
+        images, label_map = read_case_images(case, keep_integers=True), read_case_labels(case)
         for path, image in zip(case.images, images, strict=True):
             require_same_grid(image, label_map, str(path), str(case.label_map))
-        strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
+        strange = sorted(present_labels(label_map.data) - {*range(labels.classes), labels.ignore})
         if strange:
             names = ", ".join(labels.names) if labels.regions is None else labels.in_words
             allowed = f"0 to {labels.classes - 1} ({names})"
@@ -169,7 +167,7 @@ def _report_repairs(folder: WorkFolder) -> None:
 
 
 def _store_cases(
-    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: int
+    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: CaseProcesses
 ) -> None:
     plan, store = folder.read_plan(configuration), folder.store(configuration)
     hashes = {
@@ -179,12 +177,13 @@ def _store_cases(
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
     if missing:
         store_case = partial(_store_case, store=store, plan=plan)
-        list(_in_parallel(store_case, missing, f"preprocess {configuration}", processes))
+        at_once = processes.to_store([case for case, _ in missing], plan)
+        list(_in_parallel(store_case, missing, f"preprocess {configuration}", at_once))
 
 
 def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
     case, inputs_hash = task
-    prepared = preprocess_case(read_case_images(case), plan, read_case_labels(case))
+    prepared = preprocess_case(read_case_images(case, keep_integers=True), plan, read_case_labels(case))
     if prepared.labels is None:
         raise InputError(f"{case.name}: no reference label map; a training case needs one")
     record = CaseRecord(
