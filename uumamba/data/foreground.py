@@ -65,9 +65,11 @@ def _members(
 ) -> dict[int, tuple[int, ...]]:
     """What is kept -> its numbers that are there, in ascending order."""
     known = sorted(number for number in present if number != ignore)
-    groups = ((number, (number,)) for number in known if number > 0) if regions is None else enumerate(regions, 1)
-    members = {place: tuple(sorted(set(known) & set(numbers))) for place, numbers in groups}
-    members = {place: numbers for place, numbers in members.items() if numbers}
+    if regions is None:
+        members: dict[int, tuple[int, ...]] = {number: (number,) for number in known if number > 0}
+    else:
+        there = {place: tuple(sorted(set(known) & set(numbers))) for place, numbers in enumerate(regions, 1)}
+        members = {place: numbers for place, numbers in there.items() if numbers}
     return members if ignore is None or not known else {ANNOTATED: tuple(known), **members}
 
 

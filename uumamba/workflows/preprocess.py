@@ -56,7 +56,7 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
     for configuration in config.planning.configurations:
         _store_cases(folder, configuration, cases, described, processes)
     if config.inference.roi is not None:
-        _store_coarse_cases(folder, config, processes)
+        _store_coarse_cases(folder, config, processes.to_store(cases, folder.read_plan(config.plan.configuration)))
     log.info("done: %s is ready for `uumamba train --dataset %s --work %s`", folder.path, dataset.name, work)
 
 
