@@ -54,9 +54,7 @@ def _flood(start: int, allowed: int, neighbours: Bits) -> int:
 
 
 @compiled(WHAT)
-def _simple(
-    voxels: NDArray[np.uint8], place: int, steps: Bits, touching: Bits, sharing: Bits, fewest: int
-) -> bool:
+def _simple(voxels: NDArray[np.uint8], place: int, steps: Bits, touching: Bits, sharing: Bits, fewest: int) -> bool:
     """Whether a border voxel is simple (Bertrand and Malandain, 1994) and has so many neighbours at least.
 
     Simple: its 26 neighbours hang together without it, and so does the outside that it touches by a face, within the
