@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
-from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
 from uumamba.core.errors import ConfigError
 from uumamba.core.labels import LabelSet
@@ -63,8 +63,7 @@ def centreline(
     Soft clDice is the harmonic mean of topology precision, (sum(S(p) r) + smooth) / (sum(S(p)) + smooth) with the soft
     skeleton S(p) of the probabilities, and topology sensitivity with S(r) and p. `batch_dice` and `batch_total` as in
     `soft_dice`. Where a structure is absent from the reference, whatever line is predicted costs. The soft skeleton of
-    the reference has no gradient; that of the probabilities is computed again in the backward pass, step by step, and
-    so needs two maps a step and structure in memory.
+    the reference has no gradient.
     """
     probability, reference = level.structures()
     if structures is not None:
@@ -86,44 +85,64 @@ def centreline(
 def soft_skeleton(image: Tensor, iterations: int) -> Tensor:
     """What openings take away from an image while it is eroded (algorithm 1 of the paper); of the image's shape.
 
-    `image` (batch, structure, *spatial) in [0, 1]. Written as minima and maxima of neighbours, since the backward pass
-    of torch's pooling is not deterministic on a GPU in 3D.
+    `image` (batch, structure, *spatial) in [0, 1]. What is outside the image does not count.
     """
     line = torch.zeros_like(image)
+    faces = [(axis, step) for axis in range(2, image.ndim) for step in (-1, 1)]
     for _ in range(iterations + 1):
-        if image.requires_grad:
-            image, line = checkpoint(_peel, image, line, use_reentrant=False, preserve_rng_state=False)
-        else:
-            image, line = _peel(image, line)
+        eroded = _extreme(image, faces, largest=False)
+        opened = eroded
+        for axis in range(2, image.ndim):
+            opened = _extreme(opened, [(axis, -1), (axis, 1)], largest=True)
+        lost = (image - opened).relu()
+        line = line + (lost - line * lost).relu()
+        image = eroded
     return line
 
 
-def _peel(image: Tensor, line: Tensor) -> tuple[Tensor, Tensor]:
-    """The image eroded once more, and the line with what the opening of this image takes away."""
-    eroded = _erode(image)
-    lost = (image - _dilate(eroded)).relu()
-    return eroded, line + (lost - line * lost).relu()
+Steps = Sequence[tuple[int, int]]
+"""Neighbours as (axis, -1 or 1)."""
 
 
-def _erode(image: Tensor) -> Tensor:
-    """The smallest of each voxel and its neighbours by a face; what is outside the image does not count."""
-    axes = range(2, image.ndim)
-    padded = functional.pad(image, (1, 1) * len(axes), value=torch.inf)
-    eroded = image
-    for axis in axes:
-        for start in (0, 2):
-            beside = padded
-            for other in axes:
-                beside = beside.narrow(other, start if other == axis else 1, image.shape[other])
-            eroded = torch.minimum(eroded, beside)
-    return eroded
+def _extreme(image: Tensor, steps: Steps, *, largest: bool) -> Tensor:
+    """The smallest, or largest, of each voxel and its neighbours; the voxel itself where it is as good as they are."""
+    result: Tensor = _Extreme.apply(image, steps, largest)  # type: ignore[no-untyped-call]
+    return result
 
 
-def _dilate(image: Tensor) -> Tensor:
-    """The largest of each voxel and all its neighbours, by a corner too."""
-    for axis in range(2, image.ndim):
-        behind = image.ndim - 1 - axis
-        padded = functional.pad(image, (0, 0) * behind + (1, 1), value=-torch.inf)
-        size = image.shape[axis]
-        image = torch.maximum(torch.maximum(padded.narrow(axis, 0, size), image), padded.narrow(axis, 2, size))
-    return image
+class _Extreme(torch.autograd.Function):
+    """Keeps a byte of each voxel. Torch's pooling keeps eight, and its gradient in 3D is not deterministic on a GPU."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, steps: Steps, largest: bool) -> Tensor:
+        """Take the best of all, and note which it was."""
+        best, taken = image.clone(), torch.zeros_like(image, dtype=torch.uint8)
+        for number, step in enumerate(steps, 1):
+            there, here = _beside(image, step)
+            found = best[here]
+            better = image[there] > found if largest else image[there] < found
+            best[here] = torch.where(better, image[there], found)
+            taken[here].masked_fill_(better, number)
+        ctx.save_for_backward(taken)
+        ctx.steps = steps
+        return best
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Give each gradient to the voxel that was taken."""
+        (taken,) = ctx.saved_tensors
+        result = gradient * (taken == 0)
+        for number, step in enumerate(ctx.steps, 1):
+            there, here = _beside(gradient, step)
+            result[there] += gradient[here] * (taken[here] == number)
+        return result, None, None
+
+
+def _beside(image: Tensor, step: tuple[int, int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where the neighbours lie, and the voxels whose neighbours they are."""
+    axis, way = step
+    inner = [slice(None)] * image.ndim
+    low, high = list(inner), list(inner)
+    low[axis], high[axis] = slice(None, -1), slice(1, None)
+    return (tuple(low), tuple(high)) if way < 0 else (tuple(high), tuple(low))

@@ -132,9 +132,7 @@ class LossSettings(Settings):
         weights = dict(zip(terms, self.weights, strict=True))
         finest: dict[str, Term] = {}
         if self.centreline is not None:
-            finest["centreline"] = self.centreline.build(
-                labels=labels, batch_dice=batch_dice, batch_total=batch_total
-            )
+            finest["centreline"] = self.centreline.build(labels=labels, batch_dice=batch_dice, batch_total=batch_total)
             weights["centreline"] = self.centreline.weight
         return SegmentationLoss(
             terms, self._weighting(weights), levels=levels, ignore=labels.ignore, finest_terms=finest
