@@ -24,9 +24,8 @@ def foreground_locations(
     twice, because places of all foreground voxels would take more memory than the labels.
     """
     slices = labels[0]
-    chosen = {
-        number: _draw(number, count, limit) for number, count in _counts(slices).items() if number > 0 and number != ignore
-    }
+    counts = {number: count for number, count in _counts(slices).items() if number != ignore}
+    chosen = {number: _draw(number, count, limit) for number, count in counts.items()}
     seen = dict.fromkeys(chosen, 0)
     found: dict[int, list[np.ndarray]] = {number: [] for number in chosen}
     for position, part in enumerate(slices):

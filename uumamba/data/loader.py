@@ -14,7 +14,7 @@ from uumamba.core.log import log
 from uumamba.core.machine import available_cores
 from uumamba.core.seeding import derive_generator
 from uumamba.data.augment import Augmentation
-from uumamba.data.patches import Box, cut_patch, downsample_labels, draw_lower, draw_voxel, target_strides
+from uumamba.data.patches import Box, cut_patch, downsample_labels, draw_lower, draw_voxel, keep_in_view, target_strides
 from uumamba.data.plan import Plan
 from uumamba.data.sampler import PatchBatchSampler, SampleKey
 from uumamba.data.store import PreprocessedStore
@@ -89,6 +89,8 @@ class PatchDataset(Dataset[PatchSample]):
         voxel = draw_voxel(self._store.foreground(case), random) if key.foreground else None
         lower = draw_lower(shape, self._size, random, voxel)
         matrix = self._augmentation.affine.draw(random) if self._augmentation else None
+        if voxel is not None and matrix is not None:
+            lower = keep_in_view(lower, self._size, voxel, matrix)
 
         def read(low: Box, high: Box) -> tuple[Tensor, Tensor]:
             """A box of this case, as `cut_patch` asks for it."""
