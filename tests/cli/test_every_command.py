@@ -58,6 +58,7 @@ COMMANDS = {
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
         ("--dataset", "--labels", "--groups", "--cases", "--fold", "--work", "--verbose"),
     ),
+    "measure": Command({"--kind": "aorta"}, ("--output", "--labels", "--overwrite", "--verbose"), (WRONG_FOLDER,)),
     "calibrate": Command(
         {"--model": "no such run", "--dataset": "acdc"}, ("--work", "--fold", "--output", "--device", "--verbose")
     ),
@@ -83,10 +84,14 @@ COMMANDS = {
 # One wrong input for each command that takes any, and a part of what it says.
 WRONG = {
     "preprocess": ((*COMMANDS["preprocess"].line,), f"{WRONG_FOLDER}: no such folder"),
-    "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
+    "train": (
+        (*COMMANDS["train"].line, "--work", "empty"),
+        "no preprocessed data set here (there are: none); run `uumamba preprocess`",
+    ),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
     "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),
+    "measure": ((*COMMANDS["measure"].line,), f"{WRONG_FOLDER}: not an image file's name"),
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
     "report": ((*COMMANDS["report"].line,), f"{WRONG_FOLDER}: no such folder; give a folder that `uumamba evaluate`"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),

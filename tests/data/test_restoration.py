@@ -212,13 +212,17 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Image, dic
     """One case of the phantom and plans with its own spacing in plane and half of it between slices."""
     root = tmp_path_factory.mktemp("phantom")
     write_phantom_acdc(root, patients=1, seed=0, size=PhantomSize(48, 4.0, 16.0))
-    case = ACDC.index(root)[0]
+    case = ACDC.index(root).training[0]
     assert case.label_map is not None
     image, labels = read_image(case.images[0]), read_label_map(case.label_map)
     x, y, z = image.spacing_mm
     fingerprint = fingerprint_case([image], labels, samples=1000)
     finer = CaseFingerprint(fingerprint.shape, (z / 2, y, x), fingerprint.intensities, fingerprint.relative_size)
-    return image, labels, plan_dataset([finer], root, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels)
+    return (
+        image,
+        labels,
+        plan_dataset([finer], root, dataset="acdc", labels=ACDC.description.labels, channels=ACDC.description.channels),
+    )
 
 
 @pytest.mark.parametrize("configuration", ["2d", "3d_fullres"])
@@ -266,12 +270,14 @@ def test_a_label_map_nearly_returns_through_a_coarser_grid(phantom: tuple[Image,
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real ACDC images (shared/data/acdc) are not beside this checkout")
 def test_a_real_label_map_returns_from_every_orientation(tmp_path: Path) -> None:
-    real = next(case for case in ACDC.index(SHARED) if case.name == "patient001_frame01")
+    real = next(case for case in ACDC.index(SHARED).training if case.name == "patient001_frame01")
     assert real.label_map is not None
     image, labels = read_image(real.images[0]), read_label_map(real.label_map)
     fingerprint = fingerprint_case([image], labels, samples=1000)
     thinner = CaseFingerprint(fingerprint.shape, (5.0, 1.5625, 1.5625), fingerprint.intensities, 1.0)
-    plan = plan_dataset([thinner], tmp_path, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels)["3d_fullres"]
+    plan = plan_dataset(
+        [thinner], tmp_path, dataset="acdc", labels=ACDC.description.labels, channels=ACDC.description.channels
+    )["3d_fullres"]
     for orientation in ORIENTATIONS:
         reference = reorient(labels, orientation)
         case = preprocess_case([reorient(image, orientation)], plan, reference)

@@ -46,7 +46,9 @@ def case(spoil: Callable[[LabelMap], None] | None = None, *, shift: int = 0) -> 
     return ValidationCase(predicted, true, SPACING)
 
 
-def choose(*cases: ValidationCase, anatomy: Anatomy | None = ACDC.anatomy, labels: LabelSet = LABELS) -> Choice:
+def choose(
+    *cases: ValidationCase, anatomy: Anatomy | None = ACDC.description.anatomy, labels: LabelSet = LABELS
+) -> Choice:
     """The choice on cases in memory."""
     return choose_postprocessing([partial(lambda each: each, each) for each in cases], labels, anatomy)
 
@@ -62,7 +64,7 @@ def decision_on(choice: Choice, name: str, *structures: str, last: bool = False)
     return found[-1 if last else 0]
 
 
-@pytest.mark.parametrize("anatomy", [ACDC.anatomy, ALONE])
+@pytest.mark.parametrize("anatomy", [ACDC.description.anatomy, ALONE])
 def test_of_clean_predictions_nothing_is_changed(anatomy: Anatomy) -> None:
     choice = choose(case(), case(shift=2), anatomy=anatomy)
     assert choice.postprocessing == Postprocessing()
@@ -227,13 +229,13 @@ def test_cases_are_read_one_at_a_time_once_for_each_step() -> None:
         held.append(index)
         return case(far_island)
 
-    choose_postprocessing([partial(read, 0), partial(read, 1)], LABELS, ACDC.anatomy)
-    assert held == [0, 1] * (1 + len(list(candidates(LABELS, ACDC.anatomy))))
+    choose_postprocessing([partial(read, 0), partial(read, 1)], LABELS, ACDC.description.anatomy)
+    assert held == [0, 1] * (1 + len(list(candidates(LABELS, ACDC.description.anatomy))))
 
 
 def test_candidates_follow_the_facts() -> None:
     names = ("RV", "MYO", "LV")
-    assert list(candidates(LABELS, ACDC.anatomy)) == [
+    assert list(candidates(LABELS, ACDC.description.anatomy)) == [
         LargestComponents(structures=names, together=True),
         LargestComponents(structures=names),
         Adjacent(structures=("RV", "LV"), to=("MYO",)),
@@ -262,3 +264,12 @@ def test_no_cases_and_grids_that_differ_are_refused() -> None:
         choose()
     with pytest.raises(InputError, match=r"must lie on one grid, got \(26, 22, 4\) and \(26, 22, 3\); predict the"):
         choose(ValidationCase(case().prediction, case().reference[..., :3], SPACING))
+
+
+def test_for_regions_nothing_is_tried_and_the_reason_is_given() -> None:
+    regions = LabelSet(names=("background", "all", "LV"), regions=((1, 2, 3), (3,)), written=(1, 3))
+    choice = choose(case(far_island), anatomy=None, labels=regions)
+    assert (choice.decisions, choice.cases, choice.postprocessing.steps) == ((), 1, ())
+    assert choice.postprocessing.sentences() == (
+        "None: every step is made for structures of one number each, and these labels have regions.",
+    )

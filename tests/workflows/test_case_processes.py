@@ -57,4 +57,4 @@ def test_sizes_come_from_the_headers(tmp_path: Path, caplog: pytest.LogCaptureFi
     processes = CaseProcesses.of(cases, None)
     assert sorted(processes.sizes) == ["a"]
     assert [file.voxel_bytes for file in (*processes.sizes["a"].images, processes.sizes["a"].label_map)] == [4, 1]
-    assert processes.to_check(cases) == processes.to_store(cases, fake_plan((8, 8, 8))) == available_cores()
+    assert processes.to_check(cases) == processes.to_store("store", cases, fake_plan((8, 8, 8))) == available_cores()

@@ -231,7 +231,8 @@ def test_references_in_another_order_without_a_structure(perfect: Path, tmp_path
     document = read_json(output / "evaluation.json")
     assert document["not_compared"] == {"predictions": ["RV"], "references": []}
     assert document["structures"][1] == {
-        "name": "LV", "prediction_numbers": [3], "reference_numbers": [1], "optional": False
+        "name": "LV", "prediction_numbers": [3], "reference_numbers": [1], "optional": False,
+        "tubular": False,
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from uumamba.cli import (
     import_,
     infer,
     landscape,
+    measure,
     preprocess,
     report,
     train,
@@ -38,6 +39,7 @@ app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(infer.infer)
 app.command()(evaluate.evaluate)
+app.command()(measure.measure)
 app.command()(calibrate.calibrate)
 app.command()(compare.compare)
 app.command()(report.report)

@@ -13,7 +13,9 @@ def evaluate(
     predictions: Annotated[Path, typer.Option(help="Folder of predicted label maps.")],
     references: Annotated[Path, typer.Option(help="Folder of reference label maps, or the data set's folder.")],
     output: Annotated[Path, typer.Option(help="Folder for tables and pictures; an earlier evaluation is replaced.")],
-    dataset: Annotated[str | None, typer.Option(help="Data set: acdc; names structures, patients and phases.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set, such as acdc; names structures, patients, phases.")
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(

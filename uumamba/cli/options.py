@@ -10,7 +10,13 @@ import typer
 
 from uumamba.core.errors import InputError
 
-Dataset = Annotated[str, typer.Option(help="Data set: acdc.", show_default=False)]
+Dataset = Annotated[
+    str,
+    typer.Option(
+        help="Data set: acdc, imagecas, aorta, mnms, or your own: nnunet:DIR, decathlon:DIR, csv:FILE.",
+        show_default=False,
+    ),
+]
 Work = Annotated[Path, typer.Option(help="Folder for everything that is made: preprocessed cases, plans, runs.")]
 Config = Annotated[
     str | None, typer.Option(help="A shipped configuration's name (uumamba config list) or a YAML file.")

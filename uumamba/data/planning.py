@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json, write_json
 from uumamba.core.labels import LabelSet
+from uumamba.data.nnunet_dataset import nnunet_labels
 from uumamba.data.nnunet_plans import ORIENTATION_KEY, read_nnunet_plan
 from uumamba.data.nonzero import nonzero_bounds, nonzero_mask
 from uumamba.data.plan import Plan
@@ -111,10 +112,9 @@ def plan_dataset(
     """
     _check_channels(channels)
     fingerprint = _dataset_fingerprint(cases, channels)
-    ignored = {} if labels.ignore is None else {"ignore": labels.ignore}
     description = {
         "channel_names": {str(number): name for number, name in enumerate(channels)},
-        "labels": {name: number for number, name in enumerate(labels.names)} | ignored,
+        **nnunet_labels(labels),
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
         "overwrite_image_reader_writer": "SimpleITKIO",

@@ -15,10 +15,11 @@ from uumamba.data.case import Case, require_distinct_names
 
 
 class Fold(Settings):
-    """Names of the cases to train on and to validate on, each sorted."""
+    """Names of the cases to train on and to validate on, each sorted; and to test on, where the official folds say."""
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
+    test: tuple[str, ...] = ()
 
 
 def patient_folds(cases: Iterable[Case], *, folds: int = 5, seed: int) -> tuple[Fold, ...]:

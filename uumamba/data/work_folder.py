@@ -6,6 +6,8 @@ from typing import Any
 
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
+from uumamba.data.datasets.description import DatasetDescription, read_description
+from uumamba.data.datasets.spec import dataset_name
 from uumamba.data.plan import Plan, read_plan
 from uumamba.data.splits import Fold, read_folds, write_folds
 from uumamba.data.store import PreprocessedStore
@@ -14,6 +16,7 @@ from uumamba.data.store import PreprocessedStore
 class WorkFolder:
     """`path` is `<work>/<data set>`.
 
+    dataset.json                   what the data set is: labels, channels, licence
     record.json                    cases with file hashes, details and header repairs; versions
     folds.json                     names of training and validation cases of each fold
     plan_<configuration>.json      the plans
@@ -24,6 +27,7 @@ class WorkFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.description = path / "dataset.json"
         self.record = path / "record.json"
         self.folds = path / "folds.json"
         self.nnunet = path / "nnunet"
@@ -50,6 +54,16 @@ class WorkFolder:
                 f"{self.path}: no plan {configuration} here; run `uumamba preprocess` for this data set first"
             )
         return read_plan(self.plan(configuration))
+
+    def read_description(self) -> DatasetDescription:
+        """What the data set is; an `InputError` says how to make it if it is not there."""
+        if not self.description.is_file():
+            beside = ", ".join(sorted(path.parent.name for path in self.path.parent.glob("*/dataset.json"))) or "none"
+            raise InputError(
+                f"{self.path}: no preprocessed data set here (there are: {beside}); run `uumamba preprocess` for this "
+                "data set first; it keeps what is stored"
+            )
+        return read_description(self.description)
 
     def read_record(self) -> dict[str, Any]:
         """The record of the preprocessing."""
@@ -81,15 +95,21 @@ class WorkFolder:
         """Training and validation cases of fold "0", "1", ...; "all" trains on every case and validates on none."""
         folds = self.read_folds()
         if fold == "all":
-            return Fold(training=tuple(sorted(folds[0].training + folds[0].validation)), validation=())
+            every = {name for each in folds for name in (*each.training, *each.validation)}
+            return Fold(training=tuple(sorted(every)), validation=())
         if fold not in map(str, range(len(folds))):
             raise InputError(f"--fold {fold}: must be 0 to {len(folds) - 1}, or all")
         return folds[int(fold)]
 
 
+def work_folder_of(work: Path, dataset: str) -> WorkFolder:
+    """The work folder of what `--dataset` names: a data set, or layout and place as for preprocessing."""
+    return WorkFolder(work / dataset_name(dataset))
+
+
 def validation_cases(work: Path, dataset: str, fold: str) -> tuple[str, ...]:
     """Names of the validation cases of a fold in the work folder `work`; `InputError` if the fold validates on none."""
-    cases = WorkFolder(work / dataset).read_fold(fold).validation
+    cases = work_folder_of(work, dataset).read_fold(fold).validation
     if not cases:
         raise InputError(f"--fold {fold}: holds out no case; name a fold from 0, or leave --fold out")
     return cases

@@ -15,10 +15,11 @@ from uumamba.core.errors import TooLargeError
 from uumamba.core.held_memory import forget_peak, held_bytes, peak_bytes
 from uumamba.data.memory import geometry_of, preparing_bytes, with_gaps
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import Geometry, network_shape
+from uumamba.data.preprocess import Geometry, network_shape, plan_spacing
 from uumamba.data.restoration import restoration_bytes
 from uumamba.imaging.image import ImageSize
 from uumamba.inference.prediction_volume import PredictionVolume
+from uumamba.inference.region import searching_bytes
 from uumamba.inference.sliding_window import SLAB, stitching_bytes
 
 _FLOAT32, _FLOAT64 = 4, 8
@@ -37,7 +38,8 @@ class Demand:
     """What decides how much memory a case takes beside its images and its plan.
 
     `patches` are the patches of all members of the ensemble, `forward_bytes` what a forward pass of the largest holds,
-    `postprocessing_bytes` what post-processing takes for each voxel, 0 without it.
+    `postprocessing_bytes` what post-processing takes for each voxel, 0 without it. `coarse` are the plans of the coarse
+    networks that look for a region of interest; which one they find is not known before, so it counts as the whole.
     """
 
     patches: tuple[tuple[int, ...], ...]
@@ -45,14 +47,15 @@ class Demand:
     maps: bool
     opinions: int
     postprocessing_bytes: int
+    coarse: tuple[Plan, ...] = ()
 
     def of(self, size: ImageSize, plan: Plan) -> int:
         """The most bytes held at once for a case of one frame, from its images on until its prediction is there."""
         geometry = geometry_of(size, plan)
         x, y, z = size.shape[:3]
         images = _FLOAT32 * len(plan.channels) * x * y * z
-        most = max(preparing_bytes(size, plan), self._predicting(geometry, plan), self._ending(geometry))
-        return with_gaps(images + most)
+        stages = self._searching(geometry, plan), self._predicting(geometry, plan), self._ending(geometry)
+        return with_gaps(images + max(preparing_bytes(size, plan), *stages))
 
     def series_bytes(self, size: ImageSize) -> int:
         """What a series holds beside one of its frames: the others, and the result of all."""
@@ -62,10 +65,18 @@ class Demand:
         maps = _FLOAT32 * self.maps * (2 if self.opinions > 1 else 1)
         return int(np.prod(space)) * ((frames - 1) * _FLOAT32 + frames * (1 + maps))
 
+    def _searching(self, geometry: Geometry, plan: Plan) -> int:
+        """While coarse networks look for a region; 0 without them."""
+        if not self.coarse:
+            return 0
+        shape, spacing = network_shape(geometry, plan), plan_spacing(geometry, plan)
+        data = _FLOAT32 * len(plan.channels) * int(np.prod(shape))
+        return data + self.forward_bytes + max(searching_bytes(shape, spacing, coarse) for coarse in self.coarse)
+
     def _predicting(self, geometry: Geometry, plan: Plan) -> int:
         depth, *plane = network_shape(geometry, plan)
         shape = (depth, plane[0], plane[1])
-        channels = plan.labels.classes + (self.maps and self.opinions > 1)
+        channels = plan.labels.outputs + (self.maps and self.opinions > 1)
         slab = _FLOAT32 * channels * SLAB * plane[0] * plane[1]
         stitched = sum(stitching_bytes(channels, shape, patch) for patch in self.patches)
         members = len(self.patches)
@@ -73,7 +84,9 @@ class Demand:
         given = slab * (2 * members + 5 if members > 1 else members)
         restored = restoration_bytes(channels, SLAB, shape, geometry, plan)
         voxels = geometry.shape_after_crop[1] * geometry.shape_after_crop[2]
-        collected = voxels * (_FLOAT32 * channels * (3 if self.maps else 2) + 3 * _FLOAT64)
+        # Scores and probabilities; for the entropy its terms, of regions those of yes and of no.
+        copies = 2 + self.maps * (1 if plan.labels.regions is None else 3)
+        collected = voxels * (_FLOAT32 * channels * copies + 3 * _FLOAT64)
         data = _FLOAT32 * len(plan.channels) * int(np.prod(shape))
         # The network's answer for a window is copied once, and once more with its weights.
         answer = 2 * _FLOAT32 * channels * max((math.prod(patch) for patch in self.patches), default=0)

@@ -9,14 +9,14 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
 from uumamba.losses.cross_entropy import distribution
 from uumamba.losses.deep_supervision import level_weights
 from uumamba.losses.dice import BatchTotal, own_batch, region, soft_dice
 from uumamba.losses.focal import pixel, pixel_as_published
-from uumamba.losses.level import Level, compare
+from uumamba.losses.level import Level, Regions, compare
 from uumamba.losses.weighting import FixedWeighting, UncertaintyWeighting, Weighting
 
 Term = Callable[[Level], Tensor]
@@ -37,14 +37,21 @@ class SegmentationLoss(nn.Module):
     """
 
     def __init__(
-        self, terms: Mapping[str, Term], weighting: Weighting, *, levels: int, ignore: int | None = None
+        self,
+        terms: Mapping[str, Term],
+        weighting: Weighting,
+        *,
+        levels: int,
+        ignore: int | None = None,
+        regions: Regions | None = None,
     ) -> None:
-        """Apply `terms`, name -> function of one level, to `levels` outputs; voxels labelled `ignore` take no part."""
+        """Apply `terms`, name -> function of one level, to `levels` outputs; `ignore` and `regions` as in `compare`."""
         super().__init__()
         self.terms = dict(terms)
         self.weighting = weighting
         self.levels = levels
         self.ignore = ignore
+        self.regions = regions
 
     def forward(self, logits: Sequence[Tensor], target: Sequence[Tensor]) -> LossValue:
         """Compare `logits` (batch, class, *spatial) with `target` (batch, 1, *spatial) integers, full resolution first.
@@ -61,7 +68,7 @@ class SegmentationLoss(nn.Module):
             for weight, level_logits, level_target in zip(level_weights(len(logits)), logits, target, strict=False):
                 if weight == 0:
                     continue
-                level = compare(level_logits, level_target, ignore=self.ignore)
+                level = compare(level_logits, level_target, ignore=self.ignore, regions=self.regions)
                 sums = {name: sums[name] + weight * term(level) for name, term in self.terms.items()}
             total = self.weighting(sums)
         return LossValue(total, {name: value.detach() for name, value in sums.items()})
@@ -99,7 +106,15 @@ class LossSettings(Settings):
     def build(
         self, *, labels: LabelSet, batch_dice: bool, levels: int, batch_total: BatchTotal = own_batch
     ) -> SegmentationLoss:
-        """Build the loss for a network with `levels` outputs; `batch_dice` as planned, `batch_total` as in `dice`."""
+        """Build the loss for a network with `levels` outputs; `batch_dice` as planned, `batch_total` as in `dice`.
+
+        Raises `ConfigError` for the published loss of regions.
+        """
+        if self.name == "published" and labels.regions is not None:
+            raise ConfigError(
+                "loss.name: 'published' is a loss of one label for each voxel, and these labels have regions "
+                f"({labels.in_words}); take 'uncertainty' or 'fixed'"
+            )
         focal = pixel_as_published if self.name == "published" else pixel
         region_term = _negative_dice if self.name == "published" else region
         terms: dict[str, Term] = {
@@ -108,7 +123,9 @@ class LossSettings(Settings):
             "pixel": partial(focal, gamma=self.focal_gamma, alpha=self.focal_alpha),
         }
         weights = dict(zip(terms, self.weights, strict=True))
-        return SegmentationLoss(terms, self._weighting(weights), levels=levels, ignore=labels.ignore)
+        return SegmentationLoss(
+            terms, self._weighting(weights), levels=levels, ignore=labels.ignore, regions=labels.regions
+        )
 
     def _weighting(self, weights: Mapping[str, float]) -> Weighting:
         if self.name == "uncertainty":

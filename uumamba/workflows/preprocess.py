@@ -18,7 +18,9 @@ from uumamba.core.log import log
 from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
+from uumamba.data.case_reading import read_case_images, read_case_labels
 from uumamba.data.datasets.dataset import Dataset
+from uumamba.data.datasets.description import DatasetDescription, write_description
 from uumamba.data.datasets.table import find_dataset
 from uumamba.data.foreground import foreground_locations, present_labels
 from uumamba.data.plan import Plan, PlanningSettings, write_plan
@@ -27,62 +29,77 @@ from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preproc
 from uumamba.data.splits import patient_folds
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
-from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.grid import require_same_grid
 from uumamba.workflows.case_processes import CaseProcesses
+from uumamba.workflows.roi_cases import coarse_cases
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
-def preprocess(dataset_name: str, data: Path, work: Path, config: RunConfig) -> None:
+def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConfig) -> None:
     """Check every training case of a data set, plan its networks, and store the cases for each configuration.
 
-    What is done and unchanged (by hash of files, details and settings) is kept. Raises one `InputError` that lists
-    every case that cannot be used, nothing is planned or stored then; or if the folds of earlier runs would change.
+    The data set, as `find_dataset` knows it, lies in `data`, or where it says itself. What is done and unchanged (by
+    hash of files, details and settings) is kept. Raises one `InputError` that lists every case that cannot be used,
+    nothing is planned or stored then; or if the folds of earlier runs would change.
     """
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
-    cases = dataset.index(data)
+    cases = _usable_cases(dataset, data, folder, config.planning)
     processes = CaseProcesses.of(cases, config.hardware.processes)
-    log.info("%s: %d training cases in %s", dataset.title, len(cases), data)
-
-    folder.write_folds(patient_folds(cases, folds=config.planning.folds, seed=config.planning.split_seed))
     described = {case.name: _describe(case) for case in track(cases, "hash files")}
-    if not _is_planned(folder, config, described):
-        _plan(folder, dataset, cases, described, config.planning, processes)
+    if not _is_planned(folder, dataset.description, config, described):
+        _plan(folder, dataset.description, cases, described, config.planning, processes)
+    write_description(folder.description, dataset.description)
     _report_repairs(folder)
     for configuration in config.planning.configurations:
         _store_cases(folder, configuration, cases, described, processes)
+    if config.inference.roi is not None:
+        _store_coarse_cases(folder, cases, config, processes)
     log.info("done: %s is ready for `uumamba train --dataset %s --work %s`", folder.path, dataset.name, work)
+
+
+def _usable_cases(
+    dataset: Dataset, data: Path | None, folder: WorkFolder, planning: PlanningSettings
+) -> tuple[Case, ...]:
+    """The cases to train on, whose folds are kept in the work folder; other problems than blocking ones are logged."""
+    listing = dataset.list_cases(data)
+    for problem in listing.problems:
+        if not problem.blocks:
+            log.warning("%s", problem.sentence)
+    listing.require_usable()
+    where, cases = data or dataset.root, listing.training
+    if not cases:
+        raise InputError(f"{where}: no case to train on here; look at it with `uumamba check`")
+    log.info("%s: %d training cases in %s", dataset.description.title, len(cases), where)
+    if listing.folds is not None:
+        log.info("%d folds as the data set gives them", len(listing.folds))
+    folder.write_folds(listing.folds or patient_folds(cases, folds=planning.folds, seed=planning.split_seed))
+    return cases
 
 
 def _describe(case: Case) -> dict[str, Any]:
     """What a case is made of: the same as long as its files and details are the same."""
-    files = (*case.images, _reference(case))
-    hashes = {file.name: hash_file(file) for file in files}
-    return {"patient": case.patient, "details": case.details, "sha256": hashes, "version": PREPROCESSING_VERSION}
+    hashes = {file.name: hash_file(file) for file in case.files}
+    described = {"patient": case.patient, "details": case.details, "sha256": hashes, "version": PREPROCESSING_VERSION}
+    return described if case.frames is None else described | {"frames": [*case.frames, case.label_frame]}
 
 
-def _reference(case: Case) -> Path:
-    if case.label_map is None:
-        raise InputError(f"{case.name}: no reference label map; a training case needs one")
-    return case.label_map
-
-
-def _is_planned(folder: WorkFolder, config: RunConfig, described: dict[str, Any]) -> bool:
+def _is_planned(folder: WorkFolder, dataset: DatasetDescription, config: RunConfig, described: dict[str, Any]) -> bool:
     if not folder.record.is_file() or not all(folder.plan(name).is_file() for name in config.planning.configurations):
         return False
-    return bool(folder.read_record()["inputs"] == _inputs_hash(described, config.planning))
+    return bool(folder.read_record()["inputs"] == _inputs_hash(dataset, described, config.planning))
 
 
-def _inputs_hash(described: dict[str, Any], planning: PlanningSettings) -> str:
-    return hash_json({"cases": described, "memory_gb": planning.memory_gb})
+def _inputs_hash(dataset: DatasetDescription, described: dict[str, Any], planning: PlanningSettings) -> str:
+    what = dataset.model_dump(mode="json", include={"labels", "channels"})
+    return hash_json({"cases": described, "memory_gb": planning.memory_gb, **what})
 
 
 def _plan(
     folder: WorkFolder,
-    dataset: Dataset,
+    dataset: DatasetDescription,
     cases: Sequence[Case],
     described: dict[str, Any],
     planning: PlanningSettings,
@@ -109,7 +126,8 @@ def _plan(
         case.name: described[case.name] | {"repairs": list(found.repairs)}
         for case, found in zip(cases, checked, strict=True)
     }
-    record = {"dataset": dataset.name, "inputs": _inputs_hash(described, planning), "versions": installed_versions()}
+    inputs = _inputs_hash(dataset, described, planning)
+    record = {"dataset": dataset.name, "inputs": inputs, "versions": installed_versions()}
     write_json(folder.record, record | {"cases": repaired})
 
 
@@ -123,21 +141,23 @@ class CheckedCase:
 
 def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | str:
     """What planning needs of a case, or the problem with it as one line."""
-    files = (*case.images, _reference(case))
     try:
-        images = [read_image(path, keep_integers=True) for path in case.images]
-        label_map = read_label_map(files[-1])
+        images, label_map = read_case_images(case), read_case_labels(case)
         for path, image in zip(case.images, images, strict=True):
-            require_same_grid(image, label_map, str(path), str(files[-1]))
+            require_same_grid(image, label_map, str(path), str(case.label_map))
         strange = sorted(present_labels(label_map.data) - {*range(labels.classes), labels.ignore})
         if strange:
-            allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
-            return f"{files[-1]}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
+            names = ", ".join(labels.names) if labels.regions is None else labels.in_words
+            allowed = f"0 to {labels.classes - 1} ({names})"
+            return f"{case.label_map}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
         fingerprint = fingerprint_case(images, label_map, samples=samples)
     except UumambaError as error:
         return str(error)
-    read = zip(files, (*images, label_map), strict=True)
-    return CheckedCase(fingerprint, tuple(f"{file.name}: {repair}" for file, image in read for repair in image.repairs))
+    repairs = {file: image.repairs for file, image in zip(case.images, images, strict=True)}
+    if case.label_map is not None:
+        repairs[case.label_map] = label_map.repairs
+    named = tuple(f"{file.name}: {repair}" for file, of_file in repairs.items() for repair in of_file)
+    return CheckedCase(fingerprint, named)
 
 
 def _report_repairs(folder: WorkFolder) -> None:
@@ -157,14 +177,14 @@ def _store_cases(
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
     if missing:
         store_case = partial(_store_case, store=store, plan=plan)
-        at_once = processes.to_store([case for case, _ in missing], plan)
-        list(_in_parallel(store_case, missing, f"preprocess {configuration}", at_once))
+        what = f"preprocess {configuration}"
+        at_once = processes.to_store(what, [case for case, _ in missing], plan)
+        list(_in_parallel(store_case, missing, what, at_once))
 
 
 def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
     case, inputs_hash = task
-    label_map = None if case.label_map is None else read_label_map(case.label_map)
-    prepared = preprocess_case([read_image(path, keep_integers=True) for path in case.images], plan, label_map)
+    prepared = preprocess_case(read_case_images(case), plan, read_case_labels(case))
     if prepared.labels is None:
         raise InputError(f"{case.name}: no reference label map; a training case needs one")
     record = CaseRecord(
@@ -173,8 +193,19 @@ def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan)
         geometry=prepared.geometry.model_dump(mode="json"),
         details=case.details,
     )
-    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore)
+    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore, regions=plan.labels.regions)
     store.write(case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size)
+
+
+def _store_coarse_cases(folder: WorkFolder, cases: Sequence[Case], config: RunConfig, processes: CaseProcesses) -> None:
+    """What a coarse network is trained on, from the cases that are stored."""
+    made = coarse_cases(folder, config)
+    missing = made.missing(made.fine.cases())
+    log.info("region of interest: %d cases to store in %s", len(missing), made.store.folder)
+    what = "preprocess region of interest"
+    # Each is read from the store as a whole, which is less than it took to make it.
+    at_once = processes.to_store(what, cases, folder.read_plan(config.plan.configuration))
+    list(_in_parallel(made.write, missing, what, at_once))
 
 
 def _in_parallel(
