@@ -47,7 +47,6 @@ def read_label_match(
             "`optional:`, `tubular:`) alone; leave --dataset out to name both sides"
         )
     if not two_sided:
-    if not two_sided:
         match = _one_mapping(path, content)
         return _with_marks(path, match, content if isinstance(content.get("labels"), Mapping) else {})
     match = _two_sides(path, content, dataset_labels)
