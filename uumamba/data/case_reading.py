@@ -9,15 +9,14 @@ from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
 
 
-def read_case_images(case: Case, *, keep_integers: bool = False) -> list[Image]:
-    """One image (x, y, z) per channel, with its voxels as `read_image` gives them.
+def read_case_images(case: Case) -> list[Image]:
+    """One image (x, y, z) per channel; raises `InputError` as `read_image`, and for a frame that is not there.
 
-    Raises `InputError` as that does, and for a frame that is not there.
+    Small integers stay integers: a large CT is there twice for a while, as it was read and as float32.
     """
     if case.frames is None:
-        return [read_image(path, keep_integers=keep_integers) for path in case.images]
-    files = dict.fromkeys(case.images)
-    series = {path: read_image(path, max_dimensions=4, keep_integers=keep_integers) for path in files}
+        return [read_image(path, keep_integers=True) for path in case.images]
+    series = {path: read_image(path, max_dimensions=4, keep_integers=True) for path in dict.fromkeys(case.images)}
     return [frame_of(series[path], frame, path) for path, frame in zip(case.images, case.frames, strict=True)]
 
 

@@ -47,13 +47,6 @@ class Level:
         # One byte per voxel and structure: a float one-hot map needs four.
         return self.log_probabilities[:, 1:].exp(), self.target == numbers
 
-    def structures(self) -> tuple[Tensor, Tensor]:
-        """Probability, and truth as bool, of each structure but the background, both (batch, structure, *spatial)."""
-        classes, spatial = self.log_probabilities.shape[1], [1] * (self.target.ndim - 2)
-        numbers = torch.arange(1, classes, device=self.target.device).view(1, -1, *spatial)
-        # One byte per voxel and structure: a float one-hot map needs four.
-        return self.log_probabilities[:, 1:].exp(), self.target == numbers
-
 
 def compare(logits: Tensor, target: Tensor, *, ignore: int | None = None, regions: Regions | None = None) -> Level:
     """Set `logits` (batch, class, *spatial) against `target` (batch, 1, *spatial), integers in [0, class) or `ignore`.

@@ -58,7 +58,7 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
     for configuration in config.planning.configurations:
         _store_cases(folder, configuration, cases, described, processes)
     if config.inference.roi is not None:
-        _store_coarse_cases(folder, config, processes.to_store(cases, folder.read_plan(config.plan.configuration)))
+        _store_coarse_cases(folder, cases, config, processes)
     log.info("done: %s is ready for `uumamba train --dataset %s --work %s`", folder.path, dataset.name, work)
 
 
@@ -185,13 +185,14 @@ def _store_cases(
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
     if missing:
         store_case = partial(_store_case, store=store, plan=plan)
-        at_once = processes.to_store([case for case, _ in missing], plan)
-        list(_in_parallel(store_case, missing, f"preprocess {configuration}", at_once))
+        what = f"preprocess {configuration}"
+        at_once = processes.to_store(what, [case for case, _ in missing], plan)
+        list(_in_parallel(store_case, missing, what, at_once))
 
 
 def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
     case, inputs_hash = task
-    prepared = preprocess_case(read_case_images(case, keep_integers=True), plan, read_case_labels(case))
+    prepared = preprocess_case(read_case_images(case), plan, read_case_labels(case))
     if prepared.labels is None:
         raise InputError(f"{case.name}: no reference label map; a training case needs one")
     record = CaseRecord(
@@ -204,12 +205,15 @@ def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan)
     store.write(case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size)
 
 
-def _store_coarse_cases(folder: WorkFolder, config: RunConfig, processes: int) -> None:
+def _store_coarse_cases(folder: WorkFolder, cases: Sequence[Case], config: RunConfig, processes: CaseProcesses) -> None:
     """What a coarse network is trained on, from the cases that are stored."""
     made = coarse_cases(folder, config)
     missing = made.missing(made.fine.cases())
     log.info("region of interest: %d cases to store in %s", len(missing), made.store.folder)
-    list(_in_parallel(made.write, missing, "preprocess region of interest", processes))
+    what = "preprocess region of interest"
+    # Each is read from the store as a whole, which is less than it took to make it.
+    at_once = processes.to_store(what, cases, folder.read_plan(config.plan.configuration))
+    list(_in_parallel(made.write, missing, what, at_once))
 
 
 def _in_parallel(
