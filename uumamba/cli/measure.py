@@ -19,11 +19,13 @@ class Kind(StrEnum):
 
 
 def measure(
-    mask: Annotated[list[Path], typer.Argument(help="Label map (NIfTI, NRRD, MetaImage) or folder; several may be given.")],
+    mask: Annotated[
+        list[Path], typer.Argument(help="Label map (NIfTI, NRRD, MetaImage) or folder; several may be given.")
+    ],
     kind: Annotated[Kind, typer.Option(help="What the masks show.")],
-    output: Annotated[Path, typer.Option(help="Folder for measures.csv, and a JSON file and a picture of each mask.")] = Path(
-        "measures"
-    ),
+    output: Annotated[
+        Path, typer.Option(help="Folder for measures.csv, and a JSON file and a picture of each mask.")
+    ] = Path("measures"),
     labels: Annotated[
         Path | None, typer.Option(help="YAML or JSON of the structures' names and numbers: what is measured.")
     ] = None,

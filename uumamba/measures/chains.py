@@ -52,7 +52,9 @@ def _partners(graph: SkeletonGraph, lumen: Lumen) -> dict[_End, _End]:
         seen = {end: _beyond(graph, lumen, node, end) for end in ends}
         thickest = max(radius for radius, _ in seen.values())
 
-        def goes_on(pair: tuple[_End, _End], seen: dict[_End, tuple[float, FloatArray]] = seen, most: float = thickest) -> float:
+        def goes_on(
+            pair: tuple[_End, _End], seen: dict[_End, tuple[float, FloatArray]] = seen, most: float = thickest
+        ) -> float:
             (first, one), (second, other) = seen[pair[0]], seen[pair[1]]
             return min(first, second) / most - _STRAIGHTNESS * float(one @ other)
 

@@ -23,9 +23,7 @@ class Lumen:
     and, in vessels of five voxels across and more, holes of one or two voxels through the wall.
     """
 
-    def __init__(
-        self, mask: NDArray[np.bool_], spacing_mm: Sequence[float], corner: Sequence[int] = (0, 0, 0)
-    ) -> None:
+    def __init__(self, mask: NDArray[np.bool_], spacing_mm: Sequence[float], corner: Sequence[int] = (0, 0, 0)) -> None:
         self.spacing_mm = np.asarray(spacing_mm, dtype=float)
         self.mask: NDArray[np.bool_] = np.pad(mask, _PAD)
         self.solid = _without_holes(self.mask)

@@ -32,9 +32,7 @@ class Section:
     reason: str | None = None
 
 
-def measure_profiles(
-    lines: Sequence[Centreline], lumen: Lumen, shape: Sequence[int]
-) -> list[tuple[Section, ...]]:
+def measure_profiles(lines: Sequence[Centreline], lumen: Lumen, shape: Sequence[int]) -> list[tuple[Section, ...]]:
     """The sections at every point of the centrelines of a lumen, which lies in an image of `shape`.
 
     A section is not measured within its own radius of an end, where its plane may leave the vessel; where more than
@@ -51,14 +49,20 @@ def measure_profiles(
     return [_profile(number, line, lumen, territory, last) for number, line in enumerate(lines)]
 
 
-def _profile(number: int, line: Centreline, lumen: Lumen, territory: Territory, last_mm: FloatArray) -> tuple[Section, ...]:
+def _profile(
+    number: int, line: Centreline, lumen: Lumen, territory: Territory, last_mm: FloatArray
+) -> tuple[Section, ...]:
     directions, radii = tangents(line.points_mm, closed=line.closed), lumen.radius_mm(line.points_mm)
     length = line.length_mm
     sections = []
     for index, at in enumerate(arc_lengths_mm(line.points_mm).tolist()):
         place, direction = line.points_mm[index], directions[index]
         outline = None if line.inside[index] else cut(lumen, place, direction, float(radii[index]))
-        reason = INSIDE if line.inside[index] else _why_not(outline, line, at, coarsest_mm(direction, lumen.spacing_mm), last_mm)
+        reason = (
+            INSIDE
+            if line.inside[index]
+            else _why_not(outline, line, at, coarsest_mm(direction, lumen.spacing_mm), last_mm)
+        )
         if reason is None and outline is not None:
             turn = length if line.closed else None
             share = territory.foreign_share(outline.inside_mm, number, at, length_mm=turn)
@@ -70,7 +74,9 @@ def _profile(number: int, line: Centreline, lumen: Lumen, territory: Territory, 
     return tuple(sections)
 
 
-def _why_not(outline: Outline | None, line: Centreline, at_mm: float, voxel_mm: float, last_mm: FloatArray) -> str | None:
+def _why_not(
+    outline: Outline | None, line: Centreline, at_mm: float, voxel_mm: float, last_mm: FloatArray
+) -> str | None:
     """Why a section by itself cannot be measured; None if it can."""
     if outline is None:
         return OPEN

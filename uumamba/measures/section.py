@@ -85,7 +85,9 @@ def _part_at(parts: np.ndarray, middle: int, *, near: float) -> int | None:
     return int(parts[tuple(places[nearest])]) if apart[nearest] <= near else None
 
 
-def _outline(values: np.ndarray, found: np.ndarray, corner: FloatArray, axes_mm: FloatArray, voxel_mm: float) -> Outline:
+def _outline(
+    values: np.ndarray, found: np.ndarray, corner: FloatArray, axes_mm: FloatArray, voxel_mm: float
+) -> Outline:
     """What a section measures; `values` have no other part, `axes_mm` (2, 3) are the plane's axes, a pixel long.
 
     The area is the sum of the values, which are shares of voxels. The steps of voxels make every wall wider one way and

@@ -58,10 +58,7 @@ class SkeletonGraph:
     def ends_at(self, node: int) -> list[tuple[int, int]]:
         """The branch ends that meet in a node: number of the branch, and 0 for its first end or 1."""
         return [
-            (number, side)
-            for number, branch in self.branches.items()
-            for side in (0, 1)
-            if branch.nodes[side] == node
+            (number, side) for number, branch in self.branches.items() for side in (0, 1) if branch.nodes[side] == node
         ]
 
     @property

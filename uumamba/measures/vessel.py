@@ -80,7 +80,7 @@ def find_vessels(label_map: NDArray[np.integer], spacing_mm: Sequence[float], nu
             vessels.append(_directed(Vessel(component, line, sections, zones)))
     vessels.sort(key=_size, reverse=True)
     ends = [end for vessel in vessels for end in _ends_of(vessel)]
-    gaps = find_gaps(ends, step / 2)
+    gaps = find_gaps(ends)
     return VesselTree(tuple(vessels), count, short, junctions, loops, gaps, voxels, border)
 
 

@@ -140,9 +140,7 @@ def _at(vessel: Vessel, along_mm: Sequence[float]) -> np.ndarray:
     return points.reshape(-1, 3)
 
 
-def _draw_profile(
-    axes: Axes, number: int, tree: VesselTree, whole: Part, zones: Mapping[str, Sequence[int]]
-) -> None:
+def _draw_profile(axes: Axes, number: int, tree: VesselTree, whole: Part, zones: Mapping[str, Sequence[int]]) -> None:
     vessel, colour = tree.vessels[number], structure_colour(number + 1)
     along = [section.at_mm for section in vessel.sections]
     values = {
@@ -166,7 +164,9 @@ def _draw_profile(
         text = f"  maximum {section.largest_mm:.1f} mm at {section.at_mm:.0f} mm  "
         axes.text(section.at_mm, section.largest_mm or 0, text, ha=side, va="bottom", fontsize=8)
     axes.set_ylabel("diameter, mm", fontsize=9)
-    axes.set_title(f"vessel {number + 1} of {len(tree.vessels)}, {vessel.line.length_mm:.0f} mm", fontsize=9, color="0.2")
+    axes.set_title(
+        f"vessel {number + 1} of {len(tree.vessels)}, {vessel.line.length_mm:.0f} mm", fontsize=9, color="0.2"
+    )
     axes.tick_params(labelsize=8)
     tidy(axes)
 

@@ -81,7 +81,10 @@ def measure(
     device = torch.device("cpu")
     took = {"seconds": round(time.perf_counter() - started, 1), "peak_memory_gb": peak_memory_gb(device)}
     record = {"kind": kind, "labels": None if label_file is None else str(label_file), "notice": NOTE}
-    write_json(folder.record, describe_run(device) | record | {"masks": {case: str(path) for case, path in files.items()}} | took)
+    write_json(
+        folder.record,
+        describe_run(device) | record | {"masks": {case: str(path) for case, path in files.items()}} | took,
+    )
     _show(rows, kind)
     log.info("%s in %s, %.0f s", count_text(len(files), "mask"), folder.table, took["seconds"] or 0)
     _raise_if_failed(rows, len(files), folder)
@@ -142,7 +145,11 @@ def _measure_file(case: str, path: Path, job: _Job) -> MeasuredCase:
 
 def _numbered(image: Image, kind: Kind) -> Names:
     """Without a file of names: the kind for a mask of a single number, else each number by itself."""
-    numbers = np.flatnonzero(np.bincount(image.data.ravel(), minlength=2)[1:]) + 1 if image.data.max() <= LARGEST_NUMBER else []
+    numbers = (
+        np.flatnonzero(np.bincount(image.data.ravel(), minlength=2)[1:]) + 1
+        if image.data.max() <= LARGEST_NUMBER
+        else []
+    )
     if len(numbers) <= 1:
         return {kind: tuple(int(number) for number in numbers) or (1,)}
     return {f"label {number}": (int(number),) for number in numbers}

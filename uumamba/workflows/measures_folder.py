@@ -49,7 +49,11 @@ class MeasuresFolder:
             )
         own = {path for case in earlier or () for path in (self.document(case), self.picture(case))}
         own |= set() if earlier is None else {self.table, self.record}
-        wanted = [self.table, self.record, *(path for case in cases for path in (self.document(case), self.picture(case)))]
+        wanted = [
+            self.table,
+            self.record,
+            *(path for case in cases for path in (self.document(case), self.picture(case))),
+        ]
         taken = [path for path in wanted if path.exists() and path not in own]
         if taken:
             raise InputError(f"{taken[0]}: is there already and not of measures; give another --output, or move it")

@@ -44,8 +44,6 @@ def measure_vessels(image: Image, names: Names, *, kind: str, title: str) -> Mea
     return MeasuredCase([_row(part, image) for part in parts], document, figure)
 
 
-
-
 def _row(part: Part, image: Image) -> dict[str, Cell]:
     measures = part.measures
     row: dict[str, Cell] = {"structure": part.name, "status": "ok"}
