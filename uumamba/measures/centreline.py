@@ -77,8 +77,8 @@ class Centrelines:
 def find_centrelines(lumen: Lumen, step_mm: float) -> Centrelines:
     """The centrelines of a connected mask, their points at most `step_mm` apart."""
     graph = SkeletonGraph(lumen)
-    chains = [chain for chain in chains_of(graph, lumen) if _is_long(chain, lumen)]
-    if not chains:
+    chains = chains_of(graph, lumen)
+    if not chains or (len(chains) == 1 and not _is_long(chains[0], lumen)):
         return Centrelines((), 0, graph.loops)
     cores = [_core(chain, graph, lumen) for chain in chains]
     for _ in range(_ROUNDS):
@@ -134,7 +134,7 @@ def _cutoff_mm(points: FloatArray, lumen: Lumen) -> float:
 
 
 def _centred(cores: list[FloatArray], chains: list[Chain], lumen: Lumen) -> list[FloatArray]:
-    """Every core moved to the centroids of its cross-sections, bridged where these hold another vessel, and smoothed."""
+    """Every core moved to its cross-sections' centroids, bridged where these hold another vessel, and smoothed."""
     radii = [lumen.radius_mm(points) for points in cores]
     territory = Territory(cores, [arc_lengths_mm(points) for points in cores], radii)
     moved = []
@@ -173,11 +173,11 @@ def _finished(cores: list[FloatArray], chains: list[Chain], graph: SkeletonGraph
                 added.append(_drawn_on(points, chain.points_mm[-side], lumen))
             else:
                 added.append(met[chain.nodes[side]].pop(0)[None])
-        inside = [np.full(len(piece), not free) for piece, free in zip(added, chain.free, strict=True)]
         points = np.vstack([added[0], core, added[1][::-1]])
-        inside = np.concatenate([inside[0], np.zeros(len(core), dtype=bool), inside[1]])
-        breaks = [nearest_along_mm(points, graph.nodes_mm[node]) for node in chain.passed]
-        lines.append(Centreline(points, chain.closed, chain.free, inside & (not chain.closed), tuple(sorted(breaks))))
+        inside = np.zeros(len(points), dtype=bool)
+        inside[[0, -1]] = [not chain.closed and not free for free in chain.free]
+        breaks = sorted(nearest_along_mm(points, graph.nodes_mm[node]) for node in chain.passed)
+        lines.append(Centreline(points, chain.closed, chain.free, inside, tuple(breaks)))
     return lines
 
 
@@ -249,7 +249,8 @@ def _end_of(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
     wall = float(reach[np.argmin(within)]) - step / 2 if not within.all() else float(reach[-1])
     if radius < _THIN_VOXELS * lumen.voxel_mm:
         wall = max(wall, float((tip - points[0]) @ direction) + lumen.voxel_mm / 2)
-    return points[0] + wall * direction
+    end: FloatArray = points[0] + wall * direction
+    return end
 
 
 def _even(line: Centreline, step_mm: float) -> Centreline:
