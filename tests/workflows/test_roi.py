@@ -233,6 +233,22 @@ def test_a_coarse_training_is_not_resumed_with_other_settings(
     assert program.uumamba("train", "--dataset", "acdc", *where, "--resume") == 0
 
 
+def test_a_run_is_resumed_with_a_coarse_network_just_if_it_began_with_one(
+    my_trained: Path, my_work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(program.run_folder(my_trained))
+    assert program.train(my_trained, "--resume", overrides=SMALL[:1]) == 2
+    assert "cannot be resumed, as inference.roi" in capsys.readouterr().err
+    assert contents(program.run_folder(my_trained)) == before
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "set_learning_rate", signal_at(2, loop.set_learning_rate))
+        assert program.train(my_work, overrides=SMALL) == 75
+    assert program.train(my_work, "--resume", overrides=SMALL[1:]) == 2
+    assert "as inference.roi was there when it began, and its coarse network was trained first" in (
+        capsys.readouterr().err
+    )
+
+
 def test_other_regions_of_the_same_network_are_measured_anew(found: Path, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(found, tmp_path / "mine"))
     region = program.run_folder(mine) / "roi" / "region.json"
