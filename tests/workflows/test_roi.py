@@ -244,7 +244,7 @@ def test_a_run_is_resumed_with_a_coarse_network_just_if_it_began_with_one(
         patched.setattr(loop, "set_learning_rate", signal_at(2, loop.set_learning_rate))
         assert program.train(my_work, overrides=SMALL) == 75
     assert program.train(my_work, "--resume", overrides=SMALL[1:]) == 2
-    assert "as inference.roi was there when it began, and its coarse network was trained first" in (
+    assert "as inference.roi was there when it began and its coarse network was trained first" in (
         capsys.readouterr().err
     )
 

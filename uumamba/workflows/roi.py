@@ -76,8 +76,8 @@ def require_same_coarse_run(job: Job) -> None:
     """Raise `InputError` if `job` is to go on where its coarse network was trained, but asks for none."""
     if job.config.inference.roi is None:
         raise InputError(
-            f"{job.directory.path}: cannot be resumed, as inference.roi was there when it began, and its coarse network "
-            f"was trained first; resume with --config {job.directory.config}, or begin anew with --overwrite"
+            f"{job.directory.path}: cannot be resumed, as inference.roi was there when it began and its coarse "
+            f"network was trained first; resume with --config {job.directory.config}, or begin anew with --overwrite"
         )
 
 
