@@ -116,8 +116,8 @@ def test_the_prediction_is_within_a_fifth_of_what_is_held(
 
 
 def test_a_coarse_pass_takes_the_data_and_its_own_grid(plan: Plan) -> None:
-    size, coarse = size_of(300, 300, 90), fake_plan((8, 16, 16))
-    with_roi = replace(PLAIN, coarse=(coarse,))
-    assert with_roi.of(size, plan) == PLAIN.of(size, plan)  # predicting takes more, as the region may be the whole
-    fine = coarse.model_copy(update={"spacing_mm": (1.5, 1.5, 8.0)})
+    size, fine = size_of(300, 300, 90), fake_plan((8, 16, 16))
+    coarse = fine.model_copy(update={"spacing_mm": (8.0, 12.0, 12.0)})
+    # Predicting takes more, as the region may be the whole image.
+    assert replace(PLAIN, coarse=(coarse,)).of(size, plan) == PLAIN.of(size, plan)
     assert replace(PLAIN, coarse=(coarse, fine)).of(size, plan) > PLAIN.of(size, plan)
