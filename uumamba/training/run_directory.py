@@ -108,7 +108,7 @@ class RunDirectory:
     def begin(self, *, keep_roi: bool = False) -> None:
         """Make the folder for a new run, and remove what is there, but for the coarse network if that is to be kept."""
         for old in self.path.iterdir() if self.path.exists() else ():
-            if not old.is_dir():
+            if not old.is_dir() or old.is_symlink():
                 old.unlink()
             elif not (keep_roi and old.name == _ROI):
                 shutil.rmtree(old)
