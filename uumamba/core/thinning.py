@@ -19,9 +19,9 @@ Mask = NDArray[np.bool_]
 def skeleton(mask: Mask) -> Mask:
     """The skeleton of a boolean mask, 2D or 3D, part of it: as many components, tunnels and cavities.
 
-    Components hang together by 26 (in 2D 8) neighbours. A ball becomes a point, a tube a line through its middle that
-    may end its width before the tube does. Which of equally good voxels stay depends on the order of the axes. What lies
-    outside the image is outside the mask.
+    Components hang together by 26 (in 2D 8) neighbours. A ball becomes a point or little more, a tube a line through
+    its middle that may end its width before the tube does. Which of equally good voxels stay depends on the order of
+    the axes. What lies outside the image is outside the mask.
     """
     from uumamba.core.thinning_kernels import FACE_OF_AXIS, SHARING, TOUCHING, WHAT, peel
 

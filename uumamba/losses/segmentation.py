@@ -1,4 +1,4 @@
-"""The segmentation loss: three terms over the decoder levels, weighed against each other."""
+"""The segmentation loss: three terms over the decoder levels, or four, weighed against each other."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
+from uumamba.losses.centreline_dice import CentrelineDiceSettings
 from uumamba.losses.cross_entropy import distribution
 from uumamba.losses.deep_supervision import level_weights
 from uumamba.losses.dice import BatchTotal, own_batch, region, soft_dice
@@ -44,10 +45,15 @@ class SegmentationLoss(nn.Module):
         levels: int,
         ignore: int | None = None,
         regions: Regions | None = None,
+        finest_terms: Mapping[str, Term] | None = None,
     ) -> None:
-        """Apply `terms`, name -> function of one level, to `levels` outputs; `ignore` and `regions` as in `compare`."""
+        """Apply `terms`, name -> function of one level, to `levels` outputs; `ignore` and `regions` as in `compare`.
+
+        `finest_terms` are applied to full resolution alone, with its weight 1.
+        """
         super().__init__()
         self.terms = dict(terms)
+        self.finest_terms = dict(finest_terms or {})
         self.weighting = weighting
         self.levels = levels
         self.ignore = ignore
@@ -64,12 +70,16 @@ class SegmentationLoss(nn.Module):
                 f"got {len(logits)} logits and {len(target)} targets; build it with the network's number of levels"
             )
         sums = dict.fromkeys(self.terms, torch.zeros((), device=logits[0].device))
+        finest: dict[str, Tensor] = {}
         with torch.autocast(logits[0].device.type, enabled=False):
             for weight, level_logits, level_target in zip(level_weights(len(logits)), logits, target, strict=False):
                 if weight == 0:
                     continue
                 level = compare(level_logits, level_target, ignore=self.ignore, regions=self.regions)
                 sums = {name: sums[name] + weight * term(level) for name, term in self.terms.items()}
+                # the first level is full resolution
+                finest = finest or {name: term(level) for name, term in self.finest_terms.items()}
+            sums |= finest
             total = self.weighting(sums)
         return LossValue(total, {name: value.detach() for name, value in sums.items()})
 
@@ -85,6 +95,7 @@ class LossSettings(Settings):
     published code minimises, for comparison only: fixed weights, -Dice, focal loss with two softmaxes, and the constant
     sum of log(1 + p^2).
     `weights` of region, distribution and pixel term: where "uncertainty" starts (0.5 is p = 1), what the others keep.
+    `centreline` adds a fourth term for thin vessels, with a weight of its own that is learned or kept as the others'.
     """
 
     name: Literal["uncertainty", "fixed", "published"] = "uncertainty"
@@ -92,9 +103,12 @@ class LossSettings(Settings):
     smooth: float = Field(default=1e-5, gt=0)
     focal_gamma: float = Field(default=2.0, ge=1)
     focal_alpha: float = Field(default=0.5, gt=0, le=1)
+    centreline: CentrelineDiceSettings | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "LossSettings":
+        if self.name == "published" and self.centreline is not None:
+            raise ValueError("centreline: name 'published' has three terms alone; take 'uncertainty' or 'fixed'")
         lowest = min(self.weights)
         if lowest < 0 or max(self.weights) == 0 or (lowest == 0 and self.name != "fixed"):
             raise ValueError(
@@ -108,7 +122,8 @@ class LossSettings(Settings):
     ) -> SegmentationLoss:
         """Build the loss for a network with `levels` outputs; `batch_dice` as planned, `batch_total` as in `dice`.
 
-        Raises `ConfigError` for the published loss of regions.
+        Raises `ConfigError` if `centreline` names structures that are not among the labels, and for the published loss
+        of regions.
         """
         if self.name == "published" and labels.regions is not None:
             raise ConfigError(
@@ -123,8 +138,17 @@ class LossSettings(Settings):
             "pixel": partial(focal, gamma=self.focal_gamma, alpha=self.focal_alpha),
         }
         weights = dict(zip(terms, self.weights, strict=True))
+        finest: dict[str, Term] = {}
+        if self.centreline is not None:
+            finest["centreline"] = self.centreline.build(labels=labels, batch_dice=batch_dice, batch_total=batch_total)
+            weights["centreline"] = self.centreline.weight
         return SegmentationLoss(
-            terms, self._weighting(weights), levels=levels, ignore=labels.ignore, regions=labels.regions
+            terms,
+            self._weighting(weights),
+            levels=levels,
+            ignore=labels.ignore,
+            regions=labels.regions,
+            finest_terms=finest,
         )
 
     def _weighting(self, weights: Mapping[str, float]) -> Weighting:
