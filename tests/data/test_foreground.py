@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
-from uumamba.data.foreground import ANNOTATED, foreground_locations
+from uumamba.core.seeding import derive_generator
+from uumamba.data.foreground import ANNOTATED, foreground_locations, present_labels
 
 
 def random_labels() -> np.ndarray:
@@ -58,3 +59,18 @@ def test_regions_are_found_as_nnunet_finds_them(ignore: int | None) -> None:
 
 def test_nothing_labelled() -> None:
     assert foreground_locations(np.zeros((1, 2, 3, 4), dtype=np.int16)) == {}
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_slice_by_slice_the_draw_is_that_of_the_whole(axes: tuple[int, int, int]) -> None:
+    labels = random_labels()[0].transpose(axes)[None]
+    found = foreground_locations(labels, limit=700)
+    for number in (1, 2, 4):
+        whole = np.argwhere(labels[0] == number)
+        rows = derive_generator(len(whole), "foreground", number).choice(len(whole), 700, replace=False)
+        np.testing.assert_array_equal(found[number], whole[np.sort(rows)])
+        assert found[number].dtype == np.int32
+
+
+def test_present_labels_are_all_numbers_of_a_label_map() -> None:
+    assert present_labels(random_labels()[0]) == {-1, 0, 1, 2, 4}

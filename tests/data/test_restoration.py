@@ -22,7 +22,7 @@ from uumamba.data.phantom import PhantomSize, write_phantom_acdc
 from uumamba.data.plan import Plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset
 from uumamba.data.preprocess import Geometry, preprocess_case
-from uumamba.data.restoration import blank_on_image_grid, highest_class, restoration_bytes, restored_slabs
+from uumamba.data.restoration import blank_on_image_grid, highest_class, part_of, restoration_bytes, restored_slabs
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
 from uumamba.imaging.orientation import STORED, Orientation, reorient
@@ -93,6 +93,31 @@ def test_slabs_give_nnunets_numbers_and_the_bits_of_the_whole(
     np.testing.assert_array_equal(restored(scores, geometry, plan, cuts), whole)
     np.testing.assert_array_equal(restored(scores[1:2], geometry, plan), whole[1:2])
     np.testing.assert_array_equal(restored(np.full_like(scores, 0.1), geometry, plan), np.full_like(whole, 0.1))
+
+
+@given(shape=SIZES, after_crop=SIZES, image_mm=SPACINGS, plan_mm=SPACINGS, data=st.data())
+def test_a_part_alone_is_what_it_is_in_the_whole(
+    shape: Shape, after_crop: Shape, image_mm: Spacing, plan_mm: Spacing, data: st.DataObject
+) -> None:
+    geometry, plan = grids(after_crop, image_mm, plan_mm)
+    starts = [data.draw(st.integers(0, size - 1)) for size in shape]
+    first, second, third = (
+        (start, data.draw(st.integers(start + 1, size))) for start, size in zip(starts, shape, strict=True)
+    )
+    part = part_of((first, second, third), shape, geometry, plan)
+    assert all(a <= b < c <= d for (a, d), (b, c) in zip(part.network, (first, second, third), strict=True))
+    scores = scores_of(shape)
+    seen = np.ascontiguousarray(scores[:, *(slice(*bounds) for bounds in part.network)])
+    cuts = data.draw(st.lists(st.integers(1, max(part.shape[0] - 1, 1)).filter(lambda at: at < part.shape[0])))
+    alone = np.concatenate(
+        [slab.copy() for slab in restored_slabs(cut(seen, cuts), shape, geometry, plan, part=part)], axis=1
+    )
+    whole = restored(scores, geometry, plan)[:, *(slice(*bounds) for bounds in part.image)]
+    np.testing.assert_allclose(alone, whole, rtol=0, atol=1e-6 * float(np.abs(scores).max()))
+    assert part.crop(geometry).shape_after_crop == whole.shape[1:]
+    assert all(1 + a == b for (a, _), (b, _) in zip(part.image, part.crop(geometry).crop, strict=True))
+    if (first, second, third) == tuple((0, size) for size in shape):
+        np.testing.assert_array_equal(alone, restored(scores, geometry, plan))
 
 
 @pytest.mark.parametrize("image_mm", [(1.0, 1.2, 1.1), (9.0, 1.3, 1.5)])

@@ -17,7 +17,8 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.seeding import derive_generator
 from uumamba.data.case import Case
 from uumamba.data.checks.cases import CasesToCheck
-from uumamba.data.datasets.dataset import Dataset
+from uumamba.data.datasets.acdc import ACDC
+from uumamba.data.datasets.description import DatasetDescription
 from uumamba.data.splits import Fold
 from uumamba.imaging.files import read_image, read_label_map, write_image, write_label_map
 from uumamba.imaging.image import Image
@@ -36,11 +37,9 @@ class Fault:
     plant: Callable[[CasesToCheck], tuple[CasesToCheck, Found]]
 
 
-def dataset(*channels: str) -> Dataset:
+def description(*channels: str) -> DatasetDescription:
     """What is known of the fake data set."""
-    from uumamba.data.datasets.acdc import ACDC
-
-    return replace(ACDC, name="fake", labels=LABELS, channels=channels)
+    return ACDC.description.model_copy(update={"name": "fake", "labels": LABELS, "channels": channels})
 
 
 def write_clean(root: Path, *channels: str, seed: int = 5) -> CasesToCheck:
@@ -63,7 +62,7 @@ def write_clean(root: Path, *channels: str, seed: int = 5) -> CasesToCheck:
         label_map = root / f"case{number:02d}.nii.gz"
         write_label_map(label_map, labels, like=Image(labels, affine))
         cases.append(Case(f"case{number:02d}", f"patient{number:02d}", tuple(images), label_map))
-    return CasesToCheck(root, tuple(cases), dataset=dataset(*channels))
+    return CasesToCheck(root, tuple(cases), dataset=description(*channels))
 
 
 def image(cases: CasesToCheck, number: int = 3, channel: int = 0) -> Path:

@@ -92,7 +92,7 @@ def test_a_file_that_is_not_a_checks_is_kept(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give --data, the folder that holds the data set or the images"),
+        ((), "give --dataset, or --data with a folder of images, or both"),
         (("--data", "."), ".: no images here; give the folder that holds them, or a --dataset"),
         (("--data", ".", "--output", "file"), "file: is a file; give a folder as --output"),
     ],

@@ -10,11 +10,11 @@ from uumamba.core.log import show_log
 
 
 def check(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the data set as it was downloaded, or of any images.")
-    ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="Data set, as for preprocess; without it every image in --data is checked alone.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data set as it was downloaded, or of any images.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for check.json and check.csv.")] = None,
     config: Config = None,
@@ -25,9 +25,10 @@ def check(
 
     Exit code 0 if nothing blocks, 2 if anything does.
     """
-    from uumamba.config import config_for, load_config
+    from uumamba.config import config_for
+    from uumamba.data.datasets.table import find_dataset
     from uumamba.workflows import check as workflow
 
     show_log(verbose)
-    settings = load_config(None, overrides or ()) if dataset is None else config_for(dataset, config, overrides or ())
-    workflow.check(dataset, data, settings, output=output)
+    name = "" if dataset is None else find_dataset(dataset).name
+    workflow.check(dataset, data, config_for(name, config, overrides or ()), output=output)

@@ -23,6 +23,7 @@ from uumamba.data.patches import (
     draw_annotated,
     draw_lower,
     draw_voxel,
+    keep_in_view,
     target_strides,
 )
 from uumamba.data.plan import Plan
@@ -101,6 +102,8 @@ class PatchDataset(Dataset[PatchSample]):
         voxel = self._draw_middle(case, random, foreground=key.foreground)
         lower = draw_lower(shape, self._size, random, voxel)
         matrix = self._augmentation.affine.draw(random) if self._augmentation else None
+        if voxel is not None and matrix is not None:
+            lower = keep_in_view(lower, self._size, voxel, matrix)
 
         def read(low: Box, high: Box) -> tuple[Tensor, Tensor]:
             """A box of this case, as `cut_patch` asks for it."""

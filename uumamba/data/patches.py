@@ -58,6 +58,25 @@ def draw_lower(shape: Box, size: Box, random: np.random.Generator, voxel: Box | 
     return along(0), along(1), along(2)
 
 
+def keep_in_view(lower: Box, size: Box, voxel: Box, matrix: NDArray[np.float64]) -> Box:
+    """The lower corner of a patch that still shows `voxel` when `matrix` turns and scales it, as in `cut_patch`.
+
+    A patch at the array's border has its voxel off its middle, from where a rotation can take it out of sight. The
+    patch then moves towards the voxel, as far as it must and beyond the array if need be.
+    """
+    first = 3 - len(matrix)
+    half = (np.array(size[first:]) - 1) / 2
+    place, corner = np.array(voxel[first:]), np.array(lower[first:])
+    away = place - half - corner
+    back = np.linalg.inv(matrix)
+    steps = max(1, int(np.abs(away).max()))
+    for step in range(steps + 1):
+        moved = corner if step == 0 else np.rint(place - half - away * (1 - step / steps)).astype(int)
+        if (np.abs(back @ (place - half - moved)) <= half).all():
+            break
+    return _box([*lower[:first], *moved])
+
+
 def cut_patch(
     read: Reader, shape: Box, lower: Box, size: Box, matrix: NDArray[np.float64] | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -88,7 +88,8 @@ def _winner(found: NDArray[np.int16], shares: Array, count: int, nearest: int) -
     for at in range(count):
         if found[at] == nearest and shares[at] == shares[best]:
             best = at
-    return found[best]
+    winner: int = found[best]
+    return winner
 
 
 @_compiled

@@ -23,7 +23,8 @@ _EXAMPLES = 3
 class CasePair:
     """A case with its reference and its prediction, None where there is none; `image` if it is known.
 
-    It is if it lies beside the reference, or if the data set says where it lies. Of series `frame` is what is compared, counted from 0.
+    It is known if it lies beside the reference, or if the data set says where it lies. Of series `frame` is what is
+    compared, counted from 0.
     """
 
     name: str

@@ -121,7 +121,7 @@ def _even_spacing(shape: Sequence[int], spacing_mm: Sequence[float]) -> float:
     while True:
         free = [axis for axis in range(3) if axis not in kept]
         if not free:
-            return max(spacing_mm)
+            return min(spacing_mm)
         room = _VOXELS / math.prod(shape[axis] for axis in kept)
         length = (math.prod(shape[axis] * spacing_mm[axis] for axis in free) / room) ** (1 / len(free))
         coarser = {axis for axis in free if spacing_mm[axis] > length}

@@ -122,21 +122,14 @@ class LossSettings(Settings):
     ) -> SegmentationLoss:
         """Build the loss for a network with `levels` outputs; `batch_dice` as planned, `batch_total` as in `dice`.
 
-        Raises `ConfigError` if `centreline` names structures that are not among the labels, and for the published loss
-        of regions.
+        Raises `ConfigError` for the published loss of regions, and if `centreline` names other structures than labels.
         """
         if self.name == "published" and labels.regions is not None:
             raise ConfigError(
                 "loss.name: 'published' is a loss of one label for each voxel, and these labels have regions "
                 f"({labels.in_words}); take 'uncertainty' or 'fixed'"
             )
-        focal = pixel_as_published if self.name == "published" else pixel
-        region_term = _negative_dice if self.name == "published" else region
-        terms: dict[str, Term] = {
-            "region": partial(region_term, batch_dice=batch_dice, smooth=self.smooth, batch_total=batch_total),
-            "distribution": distribution,
-            "pixel": partial(focal, gamma=self.focal_gamma, alpha=self.focal_alpha),
-        }
+        terms = self._terms(batch_dice, batch_total)
         weights = dict(zip(terms, self.weights, strict=True))
         finest: dict[str, Term] = {}
         if self.centreline is not None:
@@ -150,6 +143,15 @@ class LossSettings(Settings):
             regions=labels.regions,
             finest_terms=finest,
         )
+
+    def _terms(self, batch_dice: bool, batch_total: BatchTotal) -> dict[str, Term]:
+        focal = pixel_as_published if self.name == "published" else pixel
+        region_term = _negative_dice if self.name == "published" else region
+        return {
+            "region": partial(region_term, batch_dice=batch_dice, smooth=self.smooth, batch_total=batch_total),
+            "distribution": distribution,
+            "pixel": partial(focal, gamma=self.focal_gamma, alpha=self.focal_alpha),
+        }
 
     def _weighting(self, weights: Mapping[str, float]) -> Weighting:
         if self.name == "uncertainty":

@@ -20,6 +20,7 @@ from uumamba.measures.curve import (
     tangents,
 )
 from uumamba.measures.lumen import Lumen
+from uumamba.measures.meeting import meeting_point, outward, with_corner
 from uumamba.measures.section import Outline, cut
 from uumamba.measures.skeleton import SkeletonGraph
 from uumamba.measures.territory import FOREIGN_SHARE, Territory
@@ -76,8 +77,8 @@ class Centrelines:
 def find_centrelines(lumen: Lumen, step_mm: float) -> Centrelines:
     """The centrelines of a connected mask, their points at most `step_mm` apart."""
     graph = SkeletonGraph(lumen)
-    chains = [chain for chain in chains_of(graph, lumen) if _is_long(chain, lumen)]
-    if not chains:
+    chains = chains_of(graph, lumen)
+    if not chains or (len(chains) == 1 and not _is_long(chains[0], lumen)):
         return Centrelines((), 0, graph.loops)
     cores = [_core(chain, graph, lumen) for chain in chains]
     for _ in range(_ROUNDS):
@@ -87,11 +88,6 @@ def find_centrelines(lumen: Lumen, step_mm: float) -> Centrelines:
     thickness = [float(np.median(lumen.radius_mm(line.points_mm))) * line.length_mm for line in even]
     order = sorted(range(len(even)), key=lambda number: -thickness[number])
     return Centrelines(tuple(even[number] for number in order), len(graph.junctions), graph.loops)
-
-
-def radii_of(points_mm: FloatArray, lumen: Lumen) -> FloatArray:
-    """Distance to the wall along a centreline."""
-    return lumen.radius_mm(points_mm)
 
 
 def _is_long(chain: Chain, lumen: Lumen) -> bool:
@@ -138,7 +134,7 @@ def _cutoff_mm(points: FloatArray, lumen: Lumen) -> float:
 
 
 def _centred(cores: list[FloatArray], chains: list[Chain], lumen: Lumen) -> list[FloatArray]:
-    """Every core moved to the centroids of its cross-sections, bridged where these hold another vessel, and smoothed."""
+    """Every core moved to its cross-sections' centroids, bridged where these hold another vessel, and smoothed."""
     radii = [lumen.radius_mm(points) for points in cores]
     territory = Territory(cores, [arc_lengths_mm(points) for points in cores], radii)
     moved = []
@@ -166,8 +162,7 @@ def _centred(cores: list[FloatArray], chains: list[Chain], lumen: Lumen) -> list
 
 def _finished(cores: list[FloatArray], chains: list[Chain], graph: SkeletonGraph, lumen: Lumen) -> list[Centreline]:
     """Cores with their ends drawn on, and with the junctions along them."""
-    parent = {node: number for number, chain in enumerate(chains) for node in chain.passed}
-    met: dict[int, list[FloatArray]] = {}
+    cores, met = _met(cores, chains, graph)
     lines = []
     for core, chain in zip(cores, chains, strict=True):
         added = []
@@ -177,33 +172,41 @@ def _finished(cores: list[FloatArray], chains: list[Chain], graph: SkeletonGraph
             elif chain.free[side]:
                 added.append(_drawn_on(points, chain.points_mm[-side], lumen))
             else:
-                node = chain.nodes[side]
-                place = _meeting(points, cores[parent[node]], graph.nodes_mm[node], graph.radius_mm(node))
-                met.setdefault(node, []).append(place)
-                added.append(place[None])
-        inside = [np.full(len(piece), not free) for piece, free in zip(added, chain.free, strict=True)]
+                added.append(met[chain.nodes[side]].pop(0)[None])
         points = np.vstack([added[0], core, added[1][::-1]])
-        inside = np.concatenate([inside[0], np.zeros(len(core), dtype=bool), inside[1]])
-        lines.append(Centreline(points, chain.closed, chain.free, inside & (not chain.closed)))
-    return [
-        replace(
-            line, breaks_mm=tuple(sorted(_break(line, met.get(node, [graph.nodes_mm[node]])) for node in chain.passed))
-        )
-        for line, chain in zip(lines, chains, strict=True)
-    ]
+        inside = np.zeros(len(points), dtype=bool)
+        inside[[0, -1]] = [not chain.closed and not free for free in chain.free]
+        breaks = sorted(nearest_along_mm(points, graph.nodes_mm[node]) for node in chain.passed)
+        lines.append(Centreline(points, chain.closed, chain.free, inside, tuple(breaks)))
+    return lines
 
 
-def _break(line: Centreline, places: list[FloatArray]) -> float:
-    return nearest_along_mm(line.points_mm, np.mean(places, axis=0))
+def _met(
+    cores: list[FloatArray], chains: list[Chain], graph: SkeletonGraph
+) -> tuple[list[FloatArray], dict[int, list[FloatArray]]]:
+    """Cores with a corner where they fork, and where those that are attached to a junction meet them, in their order.
 
-
-def _outward(points: FloatArray, over_mm: float) -> FloatArray:
-    """The direction in which a curve comes to its first point, over its first `over_mm`."""
-    along = arc_lengths_mm(points)
-    back = at_lengths(points, np.array([min(over_mm, along[-1])]))[0]
-    direction = points[0] - back
-    unit: FloatArray = direction / max(float(np.linalg.norm(direction)), 1e-9)
-    return unit
+    The graph's nodes move to where the centrelines meet.
+    """
+    cores = list(cores)
+    met: dict[int, list[FloatArray]] = {}
+    for number, chain in enumerate(chains):
+        for node in chain.passed:
+            radius, place = graph.radius_mm(node), graph.nodes_mm[node]
+            attached = [
+                core if side == 0 else core[::-1]
+                for core, other in zip(cores, chains, strict=True)
+                for side in (0, 1)
+                if not other.closed and not other.free[side] and other.nodes[side] == node
+            ]
+            cornered = None if chain.closed else with_corner(cores[number], attached, place, radius)
+            if cornered is None:
+                met[node] = [meeting_point(points, cores[number], place, radius) for points in attached]
+            else:
+                cores[number] = cornered[0]
+                met[node] = [cornered[1]] * len(attached)
+            graph.nodes_mm[node] = np.mean(met[node], axis=0) if met[node] else place
+    return cores, met
 
 
 def _drawn_on(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
@@ -214,7 +217,7 @@ def _drawn_on(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
     line, radius = points, float(lumen.radius_mm(points[:1])[0])
     size: float | None = None
     while radius >= _THIN_VOXELS * lumen.voxel_mm and len(line) - len(points) < _MOST_STEPS:
-        direction = _outward(line, radius)
+        direction = outward(line, radius)
         outline = cut(lumen, line[0] + lumen.voxel_mm * direction, direction, radius)
         if outline is None or not _goes_on(outline, line[0] + lumen.voxel_mm * direction, size):
             break
@@ -238,26 +241,16 @@ def _end_of(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
     the line also comes at least as far as the skeleton's last voxel.
     """
     radius = float(lumen.radius_mm(points[:1])[0])
-    direction = _outward(points, max(radius, 4 * lumen.voxel_mm))
-    reach = np.arange(0, _DRAWN_ON_RADII * radius + 3 * lumen.voxel_mm, lumen.finest_mm / 8)
+    direction = outward(points, max(radius, 4 * lumen.voxel_mm))
+    step = lumen.finest_mm / 8
+    reach = np.arange(0, _DRAWN_ON_RADII * radius + 3 * lumen.voxel_mm, step)
     level = min(0.5, float(np.median(lumen.values(points))) / 2)
     within = lumen.values(points[0] + reach[:, None] * direction) >= level
-    wall = float(reach[np.argmin(within)]) if not within.all() else float(reach[-1])
+    wall = float(reach[np.argmin(within)]) - step / 2 if not within.all() else float(reach[-1])
     if radius < _THIN_VOXELS * lumen.voxel_mm:
         wall = max(wall, float((tip - points[0]) @ direction) + lumen.voxel_mm / 2)
-    return points[0] + wall * direction
-
-
-def _meeting(points: FloatArray, parent: FloatArray, node: FloatArray, radius: float) -> FloatArray:
-    """The point of the parent's centreline, near a junction, that a straight line on from the first point meets."""
-    direction = _outward(points, radius)
-    fine = resample(parent, radius / 20)
-    near = fine[np.linalg.norm(fine - node, axis=1) < 2 * radius + np.linalg.norm(fine - node, axis=1).min()]
-    offsets = near - points[0]
-    forward = np.clip(offsets @ direction, 0, None)
-    apart = np.linalg.norm(offsets - forward[:, None] * direction, axis=1)
-    met: FloatArray = near[np.argmin(apart)]
-    return met
+    end: FloatArray = points[0] + wall * direction
+    return end
 
 
 def _even(line: Centreline, step_mm: float) -> Centreline:

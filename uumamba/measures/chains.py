@@ -37,7 +37,7 @@ def chains_of(graph: SkeletonGraph, lumen: Lumen) -> list[Chain]:
     chains = []
     while left:
         first = next(iter(left))
-        row = _follow(graph, partner, (first, 0))
+        row = _follow(partner, (first, 0))
         for number, _ in row:
             left.pop(number)
         chains.append(_chain(graph, partner, row))
@@ -77,7 +77,7 @@ def _beyond(graph: SkeletonGraph, lumen: Lumen, node: int, end: _End) -> tuple[f
     return float(np.median(lumen.radius_mm(points[near]))), direction / max(float(np.linalg.norm(direction)), 1e-9)
 
 
-def _follow(graph: SkeletonGraph, partner: dict[_End, _End], start: _End) -> list[_End]:
+def _follow(partner: dict[_End, _End], start: _End) -> list[_End]:
     """The chain that holds a branch: its branches in a row, each with the end at which it is entered."""
     entry = start
     while entry in partner:

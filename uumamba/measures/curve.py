@@ -39,14 +39,15 @@ def smooth(points_mm: FloatArray, cutoff_mm: float, *, weights: FloatArray | Non
     if count < _FEWEST_POINTS:
         return points_mm
     given = np.ones(count) if weights is None else np.maximum(weights, _LOWEST_WEIGHT)
-    along = arc_lengths_mm(points_mm)
+    along = arc_lengths_mm(points_mm) + 1e-9 * np.arange(count)
     spread = (cutoff_mm / (2 * np.pi)) ** 4 * count / along[-1]
     if not closed:
-        return _spline(along, points_mm, given, spread)(along)
+        whole: FloatArray = make_smoothing_spline(along, points_mm, w=given, lam=spread)(along)
+        return whole
     inner = slice(0, count - 1)
     turns = (-1, 0, 1)
     thrice = np.concatenate([along[inner] + turn * along[-1] for turn in turns])
-    spline = _spline(thrice, np.tile(points_mm[inner], (3, 1)), np.tile(given[inner], 3), spread)
+    spline = make_smoothing_spline(thrice, np.tile(points_mm[inner], (3, 1)), w=np.tile(given[inner], 3), lam=spread)
     smoothed: FloatArray = spline(along)
     smoothed[-1] = smoothed[0]
     return smoothed
@@ -72,7 +73,3 @@ def nearest_along_mm(points_mm: FloatArray, place: FloatArray) -> float:
     apart = np.linalg.norm(starts + part[:, None] * steps - place, axis=1)
     nearest = int(np.argmin(apart))
     return float(arc_lengths_mm(points_mm)[nearest] + part[nearest] * np.sqrt(square[nearest]))
-
-
-def _spline(along: FloatArray, points: FloatArray, weights: FloatArray, spread: float):  # type: ignore[no-untyped-def]
-    return make_smoothing_spline(along, points, w=weights, lam=spread)

@@ -31,17 +31,16 @@ class Gap:
     length_mm: float
 
 
-def find_gaps(ends: Sequence[End], smallest_mm: float) -> tuple[Gap, ...]:
+def find_gaps(ends: Sequence[End]) -> tuple[Gap, ...]:
     """The breaks among the ends of vessels, the shortest first; each end is part of one at most.
 
-    Two ends face each other if both point at the other to within 45 degrees and if they are at most 10 mm, or a
-    diameter, apart. Ends nearer than `smallest_mm` (half a voxel) face whatever is before them.
+    Two ends face each other if they are at most 10 mm, or a diameter, apart and each points at the other to within 45
+    degrees, seen from a diameter further back: the end of a mask may be cut at any angle.
     """
     candidates = []
     for (first, one), (second, other) in combinations(enumerate(ends), 2):
-        way = other.place_mm - one.place_mm
-        apart = float(np.linalg.norm(way))
-        if apart <= max(LARGEST_GAP_MM, one.diameter_mm, other.diameter_mm) and _face(one, other, way, smallest_mm):
+        apart = float(np.linalg.norm(other.place_mm - one.place_mm))
+        if apart <= max(LARGEST_GAP_MM, one.diameter_mm, other.diameter_mm) and _face(one, other):
             candidates.append(Gap((first, second), (one.place_mm, other.place_mm), apart))
     taken: set[int] = set()
     gaps = []
@@ -52,9 +51,8 @@ def find_gaps(ends: Sequence[End], smallest_mm: float) -> tuple[Gap, ...]:
     return tuple(gaps)
 
 
-def _face(one: End, other: End, way: FloatArray, smallest_mm: float) -> bool:
-    limit = np.cos(np.radians(FACING_DEGREES))
-    apart = float(np.linalg.norm(way))
-    if apart <= smallest_mm:
-        return bool(-one.outward @ other.outward > limit)
-    return bool(min(one.outward @ way, -other.outward @ way) > limit * apart)
+def _face(one: End, other: End) -> bool:
+    back, front = (end.place_mm - end.diameter_mm * end.outward for end in (one, other))
+    way = front - back
+    limit = np.cos(np.radians(FACING_DEGREES)) * float(np.linalg.norm(way))
+    return bool(min(one.outward @ way, -other.outward @ way) > limit)

@@ -102,7 +102,7 @@ class SkeletonGraph:
             self.branches[len(self.branches)] = Branch((node, node), positions[[*ring, ring[0]]])
 
     def _simplify(self) -> None:
-        """Prune spurs, then loops round holes in a wall, then merge junctions too near to each other, until none is left."""
+        """Prune spurs, then loops round holes in a wall, then merge junctions too near to each other; all of them."""
         while True:
             degrees = self._degrees()
             spurs = {number: reach for number in self.branches if (reach := self._spur(number, degrees)) is not None}

@@ -31,7 +31,7 @@ class Territory:
         self._radii = radii
 
     def foreign_share(self, places_mm: FloatArray, owner: int, along_mm: float, *, length_mm: float | None) -> float:
-        """The share of places (n, 3) that is not of vessel `owner` around a place on it; `length_mm` if it is closed."""
+        """The share of places (n, 3) not of vessel `owner` around a place on it; `length_mm` if it is closed."""
         _, nearest = self._tree.query(self._lifted(places_mm, np.full(len(places_mm), self._largest)))
         apart = np.abs(self._along[nearest] - along_mm)
         if length_mm is not None:

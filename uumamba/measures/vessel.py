@@ -80,7 +80,7 @@ def find_vessels(label_map: NDArray[np.integer], spacing_mm: Sequence[float], nu
             vessels.append(_directed(Vessel(component, line, sections, zones)))
     vessels.sort(key=_size, reverse=True)
     ends = [end for vessel in vessels for end in _ends_of(vessel)]
-    gaps = find_gaps(ends, step / 2)
+    gaps = find_gaps(ends)
     return VesselTree(tuple(vessels), count, short, junctions, loops, gaps, voxels, border)
 
 
@@ -90,7 +90,9 @@ def _cropped(label_map: NDArray[np.integer], numbers: Sequence[int]) -> tuple[Bo
     chosen[list(numbers)] = True
     mask = chosen[label_map]
     found = ndimage.find_objects(mask.view(np.uint8))
-    box: Box = found[0] if found else (slice(0, 0), slice(0, 0), slice(0, 0))
+    nothing: Box = (slice(0, 0), slice(0, 0), slice(0, 0))
+    x, y, z = found[0] if found else nothing
+    box: Box = (x, y, z)
     return box, np.where(mask[box], label_map[box], 0)
 
 
@@ -98,10 +100,8 @@ def _counted(
     label_map: NDArray[np.integer], labels: NDArray[np.integer], box: Box, numbers: Sequence[int]
 ) -> tuple[dict[int, int], dict[int, int]]:
     """Voxels of each number, and how many of them are on the image's border."""
-    inner = tuple(
-        slice(int(part.start == 0), size - int(part.stop == whole))
-        for part, size, whole in zip(box, labels.shape, label_map.shape, strict=True)
-    )
+    sides = zip(box, labels.shape, label_map.shape, strict=True)
+    inner = tuple(slice(int(part.start == 0), size - int(part.stop == whole)) for part, size, whole in sides)
     length = max(numbers) + 1
     total = np.bincount(labels.ravel(), minlength=length)
     within = np.bincount(labels[inner].ravel(), minlength=length)

@@ -13,24 +13,25 @@ def chambers_figure(
     label_map: np.ndarray, spacing_mm: Sequence[float], names: Mapping[str, Sequence[int]], *, title: str
 ) -> Figure:
     """The sheet of a label map (x, y, z) on a canonical grid, its slices along z; `names` have their numbers."""
-    drawn = np.zeros(label_map.shape, dtype=np.uint8)
+    drawn: np.ndarray = np.zeros(label_map.shape, dtype=np.uint8)
     for index, numbers in enumerate(names.values(), 1):
         drawn[np.isin(label_map, list(numbers))] = index
     filled = np.flatnonzero(drawn.any(axis=(0, 1)))
-    middle = int(filled[len(filled) // 2]) if len(filled) else drawn.shape[2] // 2
+    slices = drawn.shape[-1]
+    middle = int(filled[len(filled) // 2]) if len(filled) else slices // 2
     figure = new_figure(9.5, 4.6)
     figure.suptitle(title, fontsize=11)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
     colours = ListedColormap(["white", *(structure_colour(index) for index in range(1, len(names) + 1))])
-    width, height = (size * side for size, side in zip(drawn.shape[:2], spacing_mm[:2], strict=True))
+    width, height = drawn.shape[0] * spacing_mm[0], drawn.shape[1] * spacing_mm[1]
     left.imshow(
         drawn[:, :, middle].T, cmap=colours, vmin=0, vmax=len(names), origin="lower", extent=(0, width, 0, height),
         interpolation="nearest",
     )  # fmt: skip
     left.invert_xaxis()
-    left.set_title(f"slice {middle + 1} of {drawn.shape[2]}, mm", fontsize=9)
+    left.set_title(f"slice {middle + 1} of {slices}, mm", fontsize=9)
     left.tick_params(labelsize=7)
-    place = np.arange(drawn.shape[2]) * spacing_mm[2]
+    place = np.arange(slices) * spacing_mm[2]
     for index, name in enumerate(names, 1):
         area = np.count_nonzero(drawn == index, axis=(0, 1)) * spacing_mm[0] * spacing_mm[1] / 100
         right.plot(place, area, marker="o", markersize=3, color=structure_colour(index), label=name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -98,7 +99,7 @@ def _draw_projection(
 ) -> None:
     across, up = view.across, view.up
     through = 3 - across - up
-    flat = mask.any(axis=through).T
+    flat = np.asarray(mask.any(axis=through)).T
     sides = [spacing_mm[across], spacing_mm[up]]
     extent = (-sides[0] / 2, (flat.shape[1] - 0.5) * sides[0], -sides[1] / 2, (flat.shape[0] - 0.5) * sides[1])
     shade = np.where(flat, _MASK_GREY, 1.0)
@@ -128,8 +129,8 @@ def _frame(axes: Axes, view: _View, flat: np.ndarray, sides: Sequence[float]) ->
     axes.set_aspect("equal")
     axes.set_title(f"{view.name}, mm", fontsize=9)
     axes.tick_params(labelsize=7)
-    for place, letter, side in ((0.02, view.sides[0], "left"), (0.98, view.sides[1], "right")):
-        axes.text(place, 0.985, letter, transform=axes.transAxes, ha=side, va="top", fontsize=9, color="0.3")
+    for place, letter, edge in ((0.02, view.sides[0], "left"), (0.98, view.sides[1], "right")):
+        axes.text(place, 0.985, letter, transform=axes.transAxes, ha=edge, va="top", fontsize=9, color="0.3")
 
 
 def _at(vessel: Vessel, along_mm: Sequence[float]) -> np.ndarray:
@@ -158,11 +159,10 @@ def _draw_profile(axes: Axes, number: int, tree: VesselTree, whole: Part, zones:
         axes.axvline(place, color="0.5", linewidth=0.8, linestyle=":")
     _shade_zones(axes, vessel, zones)
     if whole.widest is not None and whole.widest[0] == number:
-        section = whole.widest[1]
-        axes.plot(section.at_mm, section.largest_mm, "o", color="black", fillstyle="none", markersize=9)
-        side = "left" if section.at_mm < vessel.line.length_mm / 2 else "right"
-        text = f"  maximum {section.largest_mm:.1f} mm at {section.at_mm:.0f} mm  "
-        axes.text(section.at_mm, section.largest_mm or 0, text, ha=side, va="bottom", fontsize=8)
+        at, widest = whole.widest[1].at_mm, whole.widest[1].largest_mm or 0.0
+        axes.plot(at, widest, "o", color="black", fillstyle="none", markersize=9)
+        side = "left" if at < vessel.line.length_mm / 2 else "right"
+        axes.text(at, widest, f"  maximum {widest:.1f} mm at {at:.0f} mm  ", ha=side, va="bottom", fontsize=8)
     axes.set_ylabel("diameter, mm", fontsize=9)
     axes.set_title(
         f"vessel {number + 1} of {len(tree.vessels)}, {vessel.line.length_mm:.0f} mm", fontsize=9, color="0.2"
@@ -177,7 +177,7 @@ def _shade_zones(axes: Axes, vessel: Vessel, zones: Mapping[str, Sequence[int]])
     names = [name_of.get(int(number), "") for number in vessel.zones]
     starts = [0, *(index for index in range(1, len(names)) if names[index] != names[index - 1]), len(names)]
     length = vessel.line.length_mm
-    for run, (first, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for run, (first, end) in enumerate(pairwise(starts)):
         low, high = (length * index / (len(names) - 1) for index in (first, min(end, len(names) - 1)))
         if not names[first] or high <= low:
             continue

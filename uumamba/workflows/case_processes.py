@@ -31,11 +31,7 @@ class CaseProcesses:
         sizes = {}
         for case in cases:
             try:
-                files = [
-                    read_size(path, max_dimensions=3 if case.frames is None else 4)
-                    for path in (*case.images, case.label_map)
-                    if path is not None
-                ]
+                files = [read_size(path, max_dimensions=4) for path in case.files]
             except InputError:
                 continue
             sizes[case.name] = CaseSize(tuple(files[:-1]), files[-1])
@@ -46,10 +42,10 @@ class CaseProcesses:
         needed = [checking_bytes(self.sizes[case.name]) for case in cases if case.name in self.sizes]
         return number_of_processes("check and measure cases", needed, self.asked)
 
-    def to_store(self, cases: Sequence[Case], plan: Plan) -> int:
+    def to_store(self, what: str, cases: Sequence[Case], plan: Plan) -> int:
         """For preprocessing these cases; raises `TooLargeError` if there is too little memory for one."""
         needed = [storing_bytes(self.sizes[case.name], plan) for case in cases if case.name in self.sizes]
-        return number_of_processes(f"preprocess {plan.configuration}", needed, self.asked)
+        return number_of_processes(what, needed, self.asked)
 
 
 def number_of_processes(what: str, needed: Iterable[int], asked: int | None) -> int:

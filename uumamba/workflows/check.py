@@ -66,15 +66,21 @@ def examine(cases: Sequence[Case], check_case: CaseCheck, processes: int) -> lis
 
 
 def _cases(dataset: str | None, data: Path | None, config: RunConfig) -> CasesToCheck:
-    if data is None:
-        raise InputError("give --data, the folder that holds the data set or the images")
-    return _folder_cases(data) if dataset is None else _dataset_cases(dataset, data, config)
-
-
-def _dataset_cases(name: str, data: Path, config: RunConfig) -> CasesToCheck:
-    dataset = find_dataset(name)
-    training, test = dataset.index(data), dataset.index_test(data)
-    return CasesToCheck(data, training, test, dataset=dataset, folds=config.planning.folds)
+    if dataset is None:
+        if data is None:
+            raise InputError("give --dataset, or --data with a folder of images, or both")
+        return _folder_cases(data)
+    known = find_dataset(dataset)
+    listing = known.list_cases(data)
+    return CasesToCheck(
+        data or known.root or Path(),
+        listing.training,
+        listing.test,
+        problems=listing.problems,
+        dataset=known.description,
+        folds=listing.folds or config.planning.folds,
+        one_person=listing.one_person,
+    )
 
 
 def _folder_cases(folder: Path) -> CasesToCheck:

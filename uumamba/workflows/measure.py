@@ -145,14 +145,12 @@ def _measure_file(case: str, path: Path, job: _Job) -> MeasuredCase:
 
 def _numbered(image: Image, kind: Kind) -> Names:
     """Without a file of names: the kind for a mask of a single number, else each number by itself."""
-    numbers = (
-        np.flatnonzero(np.bincount(image.data.ravel(), minlength=2)[1:]) + 1
-        if image.data.max() <= LARGEST_NUMBER
-        else []
-    )
-    if len(numbers) <= 1:
-        return {kind: tuple(int(number) for number in numbers) or (1,)}
-    return {f"label {number}": (int(number),) for number in numbers}
+    if image.data.max() > LARGEST_NUMBER:
+        raise InputError(f"its numbers go up to {image.data.max()}, at most {LARGEST_NUMBER} is a label; use --labels")
+    found = (np.flatnonzero(np.bincount(image.data.ravel(), minlength=2)[1:]) + 1).tolist()
+    if len(found) <= 1:
+        return {kind: tuple(found) or (1,)}
+    return {f"label {number}": (number,) for number in found}
 
 
 def _head(case: str, path: Path, kind: Kind, image: Image) -> dict[str, Any]:

@@ -33,9 +33,8 @@ _SHARE_OF_EPOCHS = 5
 
 def coarse_job(job: Job) -> Job:
     """The training of the coarse network that `job` asks for, in the folder `roi` of its own; its cases are stored."""
-    made = coarse_cases(job.folder, job.config)
-    if job.processes.is_first:
-        made.complete(job.cases.training + job.cases.validation)
+    made, cases = coarse_cases(job.folder, job.config), job.cases.training + job.cases.validation
+    made.complete(cases[job.processes.rank :: job.processes.count])
     job.processes.wait()
     config = coarse_config(job.config)
     return replace(
@@ -71,6 +70,15 @@ def coarse_config(config: RunConfig) -> RunConfig:
         "inference": InferenceSettings(),
     }
     return config.model_copy(update=changes)
+
+
+def require_same_coarse_run(job: Job) -> None:
+    """Raise `InputError` if `job` is to go on where its coarse network was trained, but asks for none."""
+    if job.config.inference.roi is None:
+        raise InputError(
+            f"{job.directory.path}: cannot be resumed, as inference.roi was there when it began and its coarse "
+            f"network was trained first; resume with --config {job.directory.config}, or begin anew with --overwrite"
+        )
 
 
 def region_search(roi: CoarseNetwork, plan: Plan, device: torch.device) -> FindRegion:

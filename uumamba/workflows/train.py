@@ -23,7 +23,7 @@ from uumamba.training.state import Training
 from uumamba.training.tensorboard import require_tensorboard
 from uumamba.workflows.cross_validation import summarise_folds
 from uumamba.workflows.fitted_job import fit_job, refit_job, with_choice
-from uumamba.workflows.roi import coarse_job, judged
+from uumamba.workflows.roi import coarse_job, judged, require_same_coarse_run
 from uumamba.workflows.training_job import (
     Job,
     build_average,
@@ -120,6 +120,11 @@ def _summarise(jobs: Sequence[Job]) -> None:
 def _train_fold(job: Job, session: _Session, *, resumes: bool) -> FittedRun | None:
     """Train one fold, or what it lacks; gives what was found out of the machine."""
     with job.directory.locked(job.processes, resume=resumes, overwrite=session.start.overwrite):
+        if resumes and job.directory.last.is_file():
+            # Before a coarse network takes the place of what began without one.
+            require_same_run(refit_job(job)[0], session.bundle)
+        elif resumes:
+            require_same_coarse_run(job)
         if job.config.inference.roi is not None:
             job = _with_roi(job, session, resumes=resumes)
             resumes = resumes and job.directory.last.is_file()
@@ -137,10 +142,10 @@ def _with_roi(job: Job, session: _Session, *, resumes: bool) -> Job:
         if job.processes.is_first:
             job.directory.begin()
             write_text(job.directory.config, dump_config(job.config))
-    if not (resumes_coarse and coarse.directory.region.is_file()):
-        _train_network(coarse, replace(session, bundle=None, fitted=None), resumes=resumes_coarse)
-    else:
+    if resumes_coarse and coarse.directory.region.is_file():
         require_same_run(refit_job(coarse)[0], None)
+    else:
+        _train_network(coarse, replace(session, bundle=None, fitted=None), resumes=resumes_coarse)
     return replace(job, roi=judged(coarse, job))
 
 

@@ -59,7 +59,7 @@ def test_regions() -> None:
     (problem,) = absent_structures(counted, regions, Path("data"))
     assert problem.what == "inner (label 2) is in 1 of 3 label maps"
     (problem,) = absent_structures([{2: 1}, {}, {2: 3}], swapped_names(), Path("data"))
-    assert problem.what == "rare (label 1 or 3) is in 0 of 2 label maps"
+    assert problem.what == "rare (label 1+3) is in 0 of 2 label maps"
     (problem,) = label_problems(Path("case"), {1: 5, 7: 2}, regions)
     assert problem.what == "labels must be 0 to 2 (1+2 all, 2 inner), found also 7 (2 voxels)"
     assert list(label_problems(Path("case"), {2: 5}, regions)) == []

@@ -1,6 +1,6 @@
 """What only all cases together tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from uumamba.core.labels import LabelSet
@@ -12,7 +12,9 @@ from uumamba.data.checks.labels import absent_structures
 from uumamba.data.problem import Problem
 
 
-def duplicate_problems(facts: Sequence[CaseFacts], *, patients_known: bool) -> Iterator[Problem]:
+def duplicate_problems(
+    facts: Sequence[CaseFacts], *, patients_known: bool, one_person: Collection[frozenset[str]]
+) -> Iterator[Problem]:
     """Images and label maps that are there twice; images of one value and label maps without labels all look alike."""
     images = [
         HashedFile(of_case.case, path, image.voxels_sha256)
@@ -25,7 +27,7 @@ def duplicate_problems(facts: Sequence[CaseFacts], *, patients_known: bool) -> I
         for of_case in facts
         if of_case.label_counts and of_case.labels_sha256 is not None and of_case.case.label_map is not None
     ]
-    yield from image_duplicates(images, patients_known=patients_known)
+    yield from image_duplicates(images, patients_known=patients_known, one_person=one_person)
     yield from label_duplicates(labels, images)
 
 

@@ -8,7 +8,7 @@ from uumamba.data.case import Case
 from uumamba.data.checks.across import duplicate_problems, structure_problems, unusual_cases
 from uumamba.data.checks.facts import CaseCheck, CaseFacts
 from uumamba.data.checks.patients import count_problems, name_problems, split_problems
-from uumamba.data.datasets.dataset import Dataset
+from uumamba.data.datasets.description import DatasetDescription
 from uumamba.data.problem import KINDS, SEVERITIES, Problem
 from uumamba.data.splits import Fold
 
@@ -18,15 +18,17 @@ class CasesToCheck:
     """The cases of a data set or folder, what is known of them already, and what is asked of them all together.
 
     `place` is the folder or table that stands for all cases. Without `dataset` nothing is known of labels, channels
-    and patients, and time series are welcome. `folds` are the official ones, or else how many there shall be.
+    and patients, and time series are welcome. `folds` are the official ones, or else how many there shall be;
+    `one_person` as in `Listing`.
     """
 
     place: Path
     training: tuple[Case, ...]
     test: tuple[Case, ...] = ()
     problems: tuple[Problem, ...] = ()
-    dataset: Dataset | None = None
+    dataset: DatasetDescription | None = None
     folds: tuple[Fold, ...] | int = 5
+    one_person: tuple[frozenset[str], ...] = ()
 
     @property
     def check_training(self) -> CaseCheck:
@@ -48,14 +50,14 @@ def all_problems(
     """Every problem, those that block first, then by kind and file; `training` and `test` are the cases' facts."""
     problems = [*cases.problems, *(problem for facts in (*training, *test) for problem in facts.problems)]
     problems += _problems_across(cases, training, test)
-    return tuple(sorted(problems, key=_order))
+    return tuple(sorted(set(problems), key=_order))
 
 
 def _problems_across(
     cases: CasesToCheck, training: Sequence[CaseFacts], test: Sequence[CaseFacts]
 ) -> Iterator[Problem]:
     facts, known = (*training, *test), cases.dataset
-    yield from duplicate_problems(facts, patients_known=known is not None)
+    yield from duplicate_problems(facts, patients_known=known is not None, one_person=cases.one_person)
     if known is None:
         return
     yield from unusual_cases(facts, len(known.channels))
@@ -63,7 +65,8 @@ def _problems_across(
     yield from name_problems((*cases.training, *cases.test), cases.place)
     if isinstance(cases.folds, int):
         yield from split_problems(cases.training, cases.test, (), cases.place)
-        yield from count_problems(cases.training, cases.folds, cases.place)
+        if cases.training:
+            yield from count_problems(cases.training, cases.folds, cases.place)
     else:
         yield from split_problems(cases.training, cases.test, cases.folds, cases.place)
 

@@ -1,7 +1,7 @@
 """The same voxels under two names."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -30,20 +30,28 @@ def hash_voxels(data: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def image_duplicates(files: Iterable[HashedFile], *, patients_known: bool) -> Iterator[Problem]:
-    """Every image after the first of the same voxels; it blocks if the two are of two patients, and so a leak."""
+def image_duplicates(
+    files: Iterable[HashedFile], *, patients_known: bool, one_person: Collection[frozenset[str]] = ()
+) -> Iterator[Problem]:
+    """Every image after the first of the same voxels.
+
+    It blocks if the two are of two patients, so that one would be learned from and the other tested on, unless the data
+    set is known to list this person twice (`one_person`).
+    """
     for group in _groups(files):
         first, *others = group
         for other in others:
-            if patients_known and other.case.patient != first.case.patient:
-                what = (
-                    f"the same image as {first.file}, but of patient {other.case.patient} and not "
-                    f"{first.case.patient}: it would be learned and tested on"
-                )
-                yield Problem(other.file, what, "keep one of them, or name the patient alike", kind="same_image")
-            else:
-                what = f"the same image as {first.file}"
+            what, patients = f"the same image as {first.file}", {first.case.patient, other.case.patient}
+            if not patients_known or len(patients) == 1:
                 yield Problem(other.file, what, "keep one of them", blocks=False, kind="same_image")
+            elif patients in one_person:
+                what += ": the data set lists this person twice"
+                fix = "none in the files; a fold that learns from one and tests on the other does a little too well"
+                yield Problem(other.file, what, fix, blocks=False, kind="same_image")
+            else:
+                names = f"patient {other.case.patient} and not {first.case.patient}"
+                what += f", but of {names}: one would be learned from and the other tested on"
+                yield Problem(other.file, what, "keep one of them, or name the patient alike", kind="same_image")
 
 
 def label_duplicates(files: Iterable[HashedFile], images: Iterable[HashedFile]) -> Iterator[Problem]:

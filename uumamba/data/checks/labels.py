@@ -17,7 +17,7 @@ _MOST_NUMBERS = 8
 def count_labels(labels: NDArray[np.integer]) -> dict[int, int]:
     """Number -> voxels of every number in a label map that is not 0."""
     counts: dict[int, int] = {}
-    for part in labels:  # slice by slice, because sorting makes wide copies
+    for part in np.moveaxis(labels, -1, 0):  # slice by slice, because sorting makes wide copies
         for number, voxels in zip(*np.unique(part, return_counts=True), strict=True):
             counts[int(number)] = counts.get(int(number), 0) + int(voxels)
     counts.pop(0, None)
@@ -34,7 +34,7 @@ def label_problems(path: Path, counts: Mapping[int, int], labels: LabelSet) -> I
         more = f" and {len(strange) - _MOST_NUMBERS} more" if len(strange) > _MOST_NUMBERS else ""
         what = f"labels must be {allowed}, found also {found}{more}"
         yield Problem(path, what, "correct them, or the names and numbers of the data set", kind="labels")
-    elif not any(number in counts for number in range(1, labels.classes)):
+    elif not any(0 < number < labels.classes for number in counts):
         yield Problem(
             path,
             "no voxel of any structure is labelled",
@@ -50,13 +50,13 @@ def absent_structures(counted: Sequence[Mapping[int, int]], labels: LabelSet, pl
     `counted` holds `count_labels` of each training case. Label maps without any structure are not counted, they are
     told one by one.
     """
-    drawn = [counts for counts in counted if any(number in counts for number in range(1, labels.classes))]
+    drawn = [counts for counts in counted if any(0 < number < labels.classes for number in counts)]
     if counted and not drawn:
         what = f"none of the {len(counted)} training cases has a labelled voxel"
         yield Problem(place, what, "give label maps with structures", kind="empty_labels")
     for name, numbers in labels.members.items():
-        having = sum(any(number in counts for number in numbers) for counts in drawn)
+        having = sum(not counts.keys().isdisjoint(numbers) for counts in drawn)
         if drawn and having < (1 - MOSTLY_ABSENT) * len(drawn):
-            what = f"{name} (label {' or '.join(map(str, numbers))}) is in {having} of {len(drawn)} label maps"
+            what = f"{name} (label {'+'.join(map(str, numbers))}) is in {having} of {len(drawn)} label maps"
             fix = "check names and numbers; a structure this rare is hardly learned"
             yield Problem(place, what, fix, blocks=False, kind="absent_structure")

@@ -21,7 +21,7 @@ def name_problems(cases: Iterable[Case], place: Path) -> Iterator[Problem]:
 def split_problems(
     training: Sequence[Case], test: Sequence[Case], official: Sequence[Fold] | None, place: Path
 ) -> Iterator[Problem]:
-    """Patients who are both in training and in test, or both in training and in validation of an official fold."""
+    """Patients who are both in training and in test, or on both sides of an official fold."""
     of_test = {case.patient for case in test}
     shared = sorted({case.patient for case in training} & of_test)
     for patient in shared:
@@ -43,11 +43,12 @@ def count_problems(training: Sequence[Case], folds: int, place: Path) -> Iterato
 
 
 def _torn(cases: Sequence[Case], folds: Sequence[Fold]) -> dict[str, list[int]]:
-    """Patient -> the folds that train on one of their cases and validate on another."""
+    """Patient -> the folds that train on one of their cases and validate or test on another."""
     patient_of = {case.name: case.patient for case in cases}
     torn: dict[str, list[int]] = defaultdict(list)
     for number, fold in enumerate(folds):
-        learned, held_out = ({patient_of.get(name) for name in side} for side in (fold.training, fold.validation))
+        sides = (fold.training, (*fold.validation, *fold.test))
+        learned, held_out = ({patient_of.get(name) for name in side} for side in sides)
         for patient in (learned & held_out) - {None}:
             torn[str(patient)].append(number)
     return torn

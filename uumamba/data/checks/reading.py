@@ -8,10 +8,11 @@ from pathlib import Path
 from uumamba.core.errors import UumambaError
 from uumamba.core.labels import LabelSet
 from uumamba.data.case import Case
+from uumamba.data.case_reading import frame_of, read_label_frame
 from uumamba.data.checks.grids import grid_problems
 from uumamba.data.checks.labels import count_labels, label_problems
 from uumamba.data.problem import Problem, problem_of
-from uumamba.imaging.files import read_image, read_label_map
+from uumamba.imaging.files import read_image
 from uumamba.imaging.image import Image
 
 
@@ -42,9 +43,9 @@ def read_case(
     is that of `read_image`.
     """
     problems: list[Problem] = []
-    reader = partial(read_image, max_dimensions=max_dimensions)
-    images = tuple(_read(path, reader, problems) for path in case.images)
-    label_map = None if case.label_map is None else _read(case.label_map, read_label_map, problems)
+    images = _read_images(case, max_dimensions, problems)
+    reader = partial(read_label_frame, frame=case.label_frame)
+    label_map = None if case.label_map is None else _read(case.label_map, reader, problems)
     if case.label_map is None and reference_required:
         fix = "give its label map, or leave the case out"
         problems.append(Problem(case.images[0], "no reference label map", fix, kind="no_reference"))
@@ -58,6 +59,24 @@ def read_case(
     for path, image in whole:
         problems += _notes(path, image)
     return ReadCase(images, label_map, counts, tuple(problems))
+
+
+def _read_images(case: Case, max_dimensions: int, problems: list[Problem]) -> tuple[Image | None, ...]:
+    """An image or None per channel; a file of several channels is read once."""
+    dimensions = max_dimensions if case.frames is None else 4
+    reader = partial(read_image, max_dimensions=dimensions, keep_integers=True)
+    files = {path: _read(path, reader, problems) for path in dict.fromkeys(case.images)}
+    if case.frames is None:
+        return tuple(files[path] for path in case.images)
+    images: list[Image | None] = []
+    for path, frame in zip(case.images, case.frames, strict=True):
+        series = files[path]
+        images.append(None if series is None else _read(path, partial(_frame, series, frame), problems))
+    return tuple(images)
+
+
+def _frame(series: Image, frame: int, path: Path) -> Image:
+    return frame_of(series, frame, path)
 
 
 def _read(path: Path, reader: Callable[[Path], Image], problems: list[Problem]) -> Image | None:
