@@ -15,6 +15,7 @@ from uumamba.core.settings import Settings
 from uumamba.core.strict_yaml import parse_yaml, read_yaml
 from uumamba.data.augment import AugmentationSettings
 from uumamba.data.plan import Plan, PlanningSettings
+from uumamba.inference.roi import InferenceSettings
 from uumamba.losses.segmentation import LossSettings
 from uumamba.models.networks import NetworkSettings
 from uumamba.models.umamba import UMambaSettings
@@ -46,6 +47,7 @@ class RunConfig(Settings):
     schedule: ScheduleSettings = PolySettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     training: TrainingSettings = TrainingSettings()
+    inference: InferenceSettings = InferenceSettings()
     hardware: HardwareSettings = HardwareSettings()
 
     @model_validator(mode="after")

@@ -30,6 +30,7 @@ class Command:
 
 
 COMMANDS = {
+    "check": Command({}, ("--data", "--dataset", "--output", "--config", "--set", "--verbose")),
     "preprocess": Command({"--dataset": "acdc", "--data": WRONG_FOLDER}, ("--work", "--config", "--set", "--verbose")),
     "train": Command(
         {"--dataset": "acdc"},
@@ -58,6 +59,7 @@ COMMANDS = {
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
         ("--dataset", "--labels", "--groups", "--cases", "--fold", "--work", "--verbose"),
     ),
+    "measure": Command({"--kind": "aorta"}, ("--output", "--labels", "--overwrite", "--verbose"), (WRONG_FOLDER,)),
     "calibrate": Command(
         {"--model": "no such run", "--dataset": "acdc"}, ("--work", "--fold", "--output", "--device", "--verbose")
     ),
@@ -82,6 +84,7 @@ COMMANDS = {
 
 # One wrong input for each command that takes any, and a part of what it says.
 WRONG = {
+    "check": (("--data", WRONG_FOLDER), f"{WRONG_FOLDER}: no such folder"),
     "preprocess": ((*COMMANDS["preprocess"].line,), f"{WRONG_FOLDER}: no such folder"),
     "train": (
         (*COMMANDS["train"].line, "--work", "empty"),
@@ -90,6 +93,7 @@ WRONG = {
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
     "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),
+    "measure": ((*COMMANDS["measure"].line,), f"{WRONG_FOLDER}: not an image file's name"),
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
     "report": ((*COMMANDS["report"].line,), f"{WRONG_FOLDER}: no such folder; give a folder that `uumamba evaluate`"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),

@@ -10,12 +10,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from uumamba.core.errors import ConfigError
+from uumamba.data.foreground import ANNOTATED
 from uumamba.data.patches import (
     Box,
     RandomAffine,
     Reader,
     cut_patch,
     downsample_labels,
+    draw_annotated,
     draw_lower,
     draw_voxel,
     target_strides,
@@ -77,6 +79,16 @@ def test_voxels_are_drawn_by_class_first() -> None:
     assert set(drawn) == {(1, 1, 1), (2, 2, 2)}
     assert 240 < sum(voxel == (2, 2, 2) for voxel in drawn) < 360
     assert draw_voxel({}, random) is None
+
+
+def test_where_voxels_may_be_ignored_only_others_are_drawn() -> None:
+    """Structures first; where a case has none, and for patches that need none, any voxel that is annotated."""
+    places = {ANNOTATED: np.full((5, 3), 9), 1: np.full((7, 3), 1)}
+    random = np.random.default_rng(0)
+    assert {draw_voxel(places, random) for _ in range(50)} == {(1, 1, 1)}
+    assert draw_voxel({ANNOTATED: places[ANNOTATED]}, random) == (9, 9, 9)
+    assert draw_annotated(places, random) == (9, 9, 9)
+    assert draw_annotated({1: places[1]}, random) is None
 
 
 def test_identity_matrix_changes_nothing() -> None:

@@ -312,3 +312,21 @@ def test_a_failed_vessel_counts_as_a_miss_of_all_its_components(tmp_path: Path) 
     assert summary["LAD"].metrics["cldice"].mean_with_failures == 0.0
     assert summary["RCA"].metrics["cldice"].mean_with_failures is None
     assert "cldice" not in summary["heart"].metrics
+
+
+def test_regions_are_scored_as_the_masks_of_all_their_numbers() -> None:
+    """Also where the prediction has another of a region's numbers; what is ignored counts nowhere."""
+    regions = LabelSet(
+        names=("background", "heart", "left", "LV"), regions=((1, 2, 3), (2, 3), (3,)), written=(1, 2, 3), ignore=4
+    )
+    prediction, reference = np.roll(heart(), 1, axis=0), heart()
+    reference[:, 4:6] = 4
+    known = reference != 4
+    scores = score_label_maps("case", prediction, reference, SPACING_MM, same_labels(regions))
+    assert [score.structure for score in scores] == ["heart", "left", "LV"]
+    for score in scores:
+        masks = (np.isin(each, regions.members[score.structure]) & known for each in (prediction, reference))
+        predicted, true = masks
+        for name, metric in METRICS.items():
+            assert score.metrics[name] == pytest.approx(metric.function(predicted, true, SPACING_MM)), name
+        assert score.reference_ml == pytest.approx(true.sum() * 22.5 / 1000)

@@ -173,7 +173,7 @@ def rewrite(bundle: Bundle, path: Path, **changes: str | None) -> Path:
     [
         ({"format": None}, "no uumamba bundle .format None"),
         ({"format": "uumamba-checkpoint-1"}, "give the model.safetensors of a finished run"),
-        ({"format_version": "2"}, "bundle format '2', this program reads up to 1; install a newer uumamba"),
+        ({"format_version": "3"}, "bundle format '3', this program reads up to 2; install a newer uumamba"),
         ({"format_version": "new"}, "bundle format 'new'"),
         ({"plan": "{"}, "its header is broken"),
         ({"plan": None}, "its header is not understood: plan: Field required"),

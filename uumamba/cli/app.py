@@ -11,6 +11,7 @@ import typer
 
 from uumamba.cli import (
     calibrate,
+    check,
     compare,
     config,
     demo,
@@ -21,6 +22,7 @@ from uumamba.cli import (
     import_,
     infer,
     landscape,
+    measure,
     preprocess,
     report,
     train,
@@ -34,10 +36,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(check.check)
 app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(infer.infer)
 app.command()(evaluate.evaluate)
+app.command()(measure.measure)
 app.command()(calibrate.calibrate)
 app.command()(compare.compare)
 app.command()(report.report)

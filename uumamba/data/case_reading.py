@@ -9,11 +9,15 @@ from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
 
 
-def read_case_images(case: Case) -> list[Image]:
-    """One image (x, y, z) per channel; raises `InputError` as `read_image`, and for a frame that is not there."""
+def read_case_images(case: Case, *, keep_integers: bool = False) -> list[Image]:
+    """One image (x, y, z) per channel, with its voxels as `read_image` gives them.
+
+    Raises `InputError` as that does, and for a frame that is not there.
+    """
     if case.frames is None:
-        return [read_image(path) for path in case.images]
-    series = {path: read_image(path, max_dimensions=4) for path in dict.fromkeys(case.images)}
+        return [read_image(path, keep_integers=keep_integers) for path in case.images]
+    files = dict.fromkeys(case.images)
+    series = {path: read_image(path, max_dimensions=4, keep_integers=keep_integers) for path in files}
     return [_frame(series[path], frame, path) for path, frame in zip(case.images, case.frames, strict=True)]
 
 
@@ -21,9 +25,17 @@ def read_case_labels(case: Case) -> Image:
     """The reference (x, y, z); raises `InputError` as `read_label_map`, and if there is none."""
     if case.label_map is None:
         raise InputError(f"{case.name}: no reference label map; a training case needs one")
-    if case.label_frame is None:
-        return read_label_map(case.label_map)
-    return _frame(read_label_map(case.label_map, max_dimensions=4), case.label_frame, case.label_map)
+    return read_label_frame(case.label_map, case.label_frame)
+
+
+def read_image_frame(path: Path, frame: int | None) -> Image:
+    """An image (x, y, z): that of the file, or the one at a place (from 0) along its fourth axis."""
+    return read_image(path) if frame is None else _frame(read_image(path, max_dimensions=4), frame, path)
+
+
+def read_label_frame(path: Path, frame: int | None) -> Image:
+    """As `read_image_frame` for a label map."""
+    return read_label_map(path) if frame is None else _frame(read_label_map(path, max_dimensions=4), frame, path)
 
 
 def _frame(series: Image, frame: int, path: Path) -> Image:

@@ -11,17 +11,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from uumamba.core.errors import ConfigError
+from uumamba.data.foreground import ANNOTATED
 
 Box: TypeAlias = tuple[int, int, int]
 Reader: TypeAlias = Callable[[Box, Box], tuple[Tensor, Tensor]]
 
 
 def draw_voxel(foreground: Mapping[int, NDArray[np.integer[Any]]], random: np.random.Generator) -> Box | None:
-    """A foreground voxel: of the classes present any with equal chance, then any of its voxels; None without any."""
-    classes = sorted(number for number, places in foreground.items() if len(places) > 0)
+    """A foreground voxel: of the classes present any with equal chance, then any of its voxels; None without any.
+
+    Where there is no class, but voxels are known that are not ignored, it is one of these.
+    """
+    classes = sorted(number for number, places in foreground.items() if len(places) > 0 and number != ANNOTATED)
     if not classes:
-        return None
-    places = foreground[classes[random.integers(len(classes))]]
+        return draw_annotated(foreground, random)
+    return _draw_from(foreground[classes[random.integers(len(classes))]], random)
+
+
+def draw_annotated(foreground: Mapping[int, NDArray[np.integer[Any]]], random: np.random.Generator) -> Box | None:
+    """Any voxel that is not ignored, as nnU-Net draws them where there is an ignore label; None where none is known."""
+    places = foreground.get(ANNOTATED, ())
+    return _draw_from(np.asarray(places), random) if len(places) else None
+
+
+def _draw_from(places: NDArray[np.integer[Any]], random: np.random.Generator) -> Box:
     z, y, x = (int(part) for part in places[random.integers(len(places))])
     return z, y, x
 

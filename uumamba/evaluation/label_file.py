@@ -4,6 +4,8 @@ RV: 1                                  predictions: {RV: 1, MYO: 2, LV: 3, LAD: 
 MYO: 2                       or        references: {LV: 1, MYO: 2, LAD: 7}
 LV: 3                                  optional: [MYO]
                                        tubular: [LAD]
+
+A list of numbers is a region, all voxels that have one of them: `heart: [1, 2, 3]`. Regions may overlap.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -45,7 +47,7 @@ def read_label_match(
             "`optional:`, `tubular:`) alone; leave --dataset out to name both sides"
         )
     if not two_sided:
-        match = same_labels(_label_set(path, content))
+        match = _one_mapping(path, content)
         return _with_marks(path, match, content if isinstance(content.get("labels"), Mapping) else {})
     match = _two_sides(path, content, dataset_labels)
     return replace(match, tubular=match.tubular | {name for name in match.structures if name in tubular})
@@ -58,6 +60,29 @@ def read_label_set(path: Path) -> LabelSet:
     Raises `InputError` (a `ConfigError` for broken YAML) with what is wrong.
     """
     return _label_set(path, _content(path))
+
+
+def read_structure_numbers(path: Path) -> Numbers:
+    """Read a JSON or YAML mapping of structure name -> number or list of numbers, of any label map.
+
+    Numbers may have gaps, and a structure several of them; an nnU-Net `dataset.json` will do, by its `labels`. Raises
+    `InputError` (a `ConfigError` for broken YAML) with what is wrong.
+    """
+    content = _content(path)
+    if isinstance(content, Mapping) and isinstance(content.get("labels"), Mapping):
+        content = content["labels"]
+    numbers, _ = _side(path, "labels", content)
+    _require_own_numbers(path, "labels", numbers)
+    return numbers
+
+
+def _one_mapping(path: Path, content: Any) -> LabelMatch:
+    """The labels of both sides, of which some may be regions."""
+    labels = content.get("labels", content) if isinstance(content, Mapping) else content
+    if not isinstance(labels, Mapping) or not any(isinstance(numbers, list) for numbers in labels.values()):
+        return same_labels(_label_set(path, content))
+    numbers, ignore = _side(path, "labels", labels)
+    return LabelMatch(numbers, numbers, ignore=ignore)
 
 
 def _content(path: Path) -> Any:

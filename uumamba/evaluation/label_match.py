@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uumamba.core.labels import LabelSet
+from uumamba.core.labels import LabelSet, mask_of
 
 Numbers = Mapping[str, tuple[int, ...]]
 """Name -> the numbers, from 1 on, whose voxels together are the structure."""
@@ -62,11 +62,5 @@ class LabelMatch:
 
 def same_labels(labels: LabelSet, optional: Sequence[str] = (), tubular: Sequence[str] = ()) -> LabelMatch:
     """Predictions and references that both number their structures as `labels` does."""
-    numbers = {name: (number,) for name, number in labels.structures.items()}
+    numbers = labels.members
     return LabelMatch(numbers, numbers, frozenset(optional), labels.ignore, frozenset(tubular))
-
-
-def mask_of(label_map: LabelMap, numbers: Sequence[int]) -> NDArray[np.bool_]:
-    """The voxels that have one of these numbers."""
-    mask: NDArray[np.bool_] = label_map == numbers[0] if len(numbers) == 1 else np.isin(label_map, numbers)
-    return mask

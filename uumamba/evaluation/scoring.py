@@ -28,9 +28,10 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from uumamba.core.errors import InputError
-from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers, mask_of
+from uumamba.core.labels import mask_of
+from uumamba.data.case_reading import read_label_frame
+from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers
 from uumamba.evaluation.pairing import CasePair
-from uumamba.imaging.files import read_label_map
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
 from uumamba.measures import volume_ml
@@ -84,13 +85,13 @@ def score_case(
 ) -> tuple[StructureScore, ...]:
     """Read one case's two label maps and score every structure; whatever is wrong with them becomes a failed score."""
     try:
-        reference = _read(pair.reference, labels.references, labels.ignore)
+        reference = _read(pair.reference, pair.frame, labels.references, labels.ignore)
     except InputError as error:
         return _failed(pair.name, f"reference: {error}", labels, None)
     if pair.prediction is None:
         return _failed(pair.name, "no prediction", labels, reference)
     try:
-        prediction = _read(pair.prediction, labels.predictions, labels.ignore)
+        prediction = _read(pair.prediction, pair.frame, labels.predictions, labels.ignore)
         require_same_grid(reference, prediction, str(pair.reference), str(pair.prediction))
     except InputError as error:
         return _failed(pair.name, f"prediction: {error}", labels, reference)
@@ -199,8 +200,8 @@ def _outcome(name: str, predicted: bool, true: bool, *, optional: bool) -> tuple
     return "absent", f"{name} is in neither: nothing to compare"
 
 
-def _read(path: Path, numbers: Numbers, ignore: int | None) -> Image:
-    label_map = read_label_map(path)
+def _read(path: Path, frame: int | None, numbers: Numbers, ignore: int | None) -> Image:
+    label_map = read_label_frame(path, frame)
     allowed = {0, ignore, *(number for of_it in numbers.values() for number in of_it)}
     if unknown := sorted(set(np.unique(label_map.data).tolist()) - allowed):
         known = ", ".join(f"{'+'.join(map(str, of_it))} {name}" for name, of_it in numbers.items())

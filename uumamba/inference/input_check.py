@@ -72,7 +72,7 @@ def flags_of(
     if fingerprint is not None and features is not None:
         flags += check_input(fingerprint, features)
     if fingerprint is not None:
-        network_labels = _on_network_axes(labels, geometry, plan)
+        network_labels = on_network_axes(labels, geometry, plan)
         flags += check_labels(fingerprint, structures_of(network_labels, plan, spacing_mm=geometry.spacing_mm))
     return flags + check_confidence(confidence)
 
@@ -181,7 +181,7 @@ def _cuts(name: str, borders: frozenset[str], expected: Mapping[str, int], cases
             )
 
 
-def _on_network_axes(labels: NDArray[np.integer], geometry: Geometry, plan: Plan) -> NDArray[np.integer]:
+def on_network_axes(labels: NDArray[np.integer], geometry: Geometry, plan: Plan) -> NDArray[np.integer]:
     """A view of a label map on the image's grid: network axes, the box of nonzero voxels only."""
     orientation = geometry.orientation
     flipped = tuple(axis for axis, flip in enumerate(orientation.flipped) if flip)

@@ -20,10 +20,10 @@ def soft_dice(level: Level, *, batch_dice: bool, smooth: float, batch_total: Bat
     """Soft Dice (2 sum(p r) + smooth) / (sum(p) + sum(r) + smooth), the mean over the structures, in [0, 1].
 
     `batch_dice` sums over the voxels of the whole batch (with `batch_total` over all processes' shares of it),
-    otherwise of each element before the mean over batch and structures. Background is left out. Where a structure is
-    absent from the reference the quotient is smooth / (sum(p) + smooth), as published: 1 if the prediction is empty
-    too, near 0 with a vanishing gradient as soon as it is not, since `smooth` (1e-5 voxels) is far below one voxel.
-    Such structures raise the term but hardly steer the network.
+    otherwise of each element before the mean over batch and structures. Background is left out; all regions are
+    structures. Where a structure is absent from the reference the quotient is smooth / (sum(p) + smooth), as published:
+    1 if the prediction is empty too, near 0 with a vanishing gradient as soon as it is not, since `smooth` (1e-5
+    voxels) is far below one voxel. Such structures raise the term but hardly steer the network.
     """
     # Sums of products are deterministic, a scatter is not.
     probability, reference = level.structures()

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from uumamba.core.errors import InputError
+from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
 from uumamba.losses.centreline_dice import CentrelineDiceSettings
@@ -17,7 +17,7 @@ from uumamba.losses.cross_entropy import distribution
 from uumamba.losses.deep_supervision import level_weights
 from uumamba.losses.dice import BatchTotal, own_batch, region, soft_dice
 from uumamba.losses.focal import pixel, pixel_as_published
-from uumamba.losses.level import Level, compare
+from uumamba.losses.level import Level, Regions, compare
 from uumamba.losses.weighting import FixedWeighting, UncertaintyWeighting, Weighting
 
 Term = Callable[[Level], Tensor]
@@ -44,9 +44,10 @@ class SegmentationLoss(nn.Module):
         *,
         levels: int,
         ignore: int | None = None,
+        regions: Regions | None = None,
         finest_terms: Mapping[str, Term] | None = None,
     ) -> None:
-        """Apply `terms`, name -> function of one level, to `levels` outputs; voxels labelled `ignore` take no part.
+        """Apply `terms`, name -> function of one level, to `levels` outputs; `ignore` and `regions` as in `compare`.
 
         `finest_terms` are applied to full resolution alone, with its weight 1.
         """
@@ -56,6 +57,7 @@ class SegmentationLoss(nn.Module):
         self.weighting = weighting
         self.levels = levels
         self.ignore = ignore
+        self.regions = regions
 
     def forward(self, logits: Sequence[Tensor], target: Sequence[Tensor]) -> LossValue:
         """Compare `logits` (batch, class, *spatial) with `target` (batch, 1, *spatial) integers, full resolution first.
@@ -73,7 +75,7 @@ class SegmentationLoss(nn.Module):
             for weight, level_logits, level_target in zip(level_weights(len(logits)), logits, target, strict=False):
                 if weight == 0:
                     continue
-                level = compare(level_logits, level_target, ignore=self.ignore)
+                level = compare(level_logits, level_target, ignore=self.ignore, regions=self.regions)
                 sums = {name: sums[name] + weight * term(level) for name, term in self.terms.items()}
                 # the first level is full resolution
                 finest = finest or {name: term(level) for name, term in self.finest_terms.items()}
@@ -120,8 +122,13 @@ class LossSettings(Settings):
     ) -> SegmentationLoss:
         """Build the loss for a network with `levels` outputs; `batch_dice` as planned, `batch_total` as in `dice`.
 
-        Raises `ConfigError` if `centreline` names structures that are not among the labels.
+        Raises `ConfigError` for the published loss of regions, and if `centreline` names what is not among the labels.
         """
+        if self.name == "published" and labels.regions is not None:
+            raise ConfigError(
+                "loss.name: 'published' is a loss of one label for each voxel, and these labels have regions "
+                f"({labels.in_words}); take 'uncertainty' or 'fixed'"
+            )
         focal = pixel_as_published if self.name == "published" else pixel
         region_term = _negative_dice if self.name == "published" else region
         terms: dict[str, Term] = {
@@ -135,7 +142,12 @@ class LossSettings(Settings):
             finest["centreline"] = self.centreline.build(labels=labels, batch_dice=batch_dice, batch_total=batch_total)
             weights["centreline"] = self.centreline.weight
         return SegmentationLoss(
-            terms, self._weighting(weights), levels=levels, ignore=labels.ignore, finest_terms=finest
+            terms,
+            self._weighting(weights),
+            levels=levels,
+            ignore=labels.ignore,
+            regions=labels.regions,
+            finest_terms=finest,
         )
 
     def _weighting(self, weights: Mapping[str, float]) -> Weighting:

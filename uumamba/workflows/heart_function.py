@@ -51,7 +51,7 @@ class HeartFunctions:
         """
         for path in (*self._series_files(case.case), self._phase_file(case.case)):
             path.unlink(missing_ok=True)
-        if "LV" not in self._labels.structures:
+        if "LV" not in self._labels.members:
             return
         if prediction.labels.ndim == 4:
             self._add_series(case, image, prediction)
@@ -131,7 +131,7 @@ class HeartFunctions:
         if len(cases) == 1:
             return {name: Measurement(**cell) for name, cell in cases[0]["volumes_ml"].items()}
         reason = f"{len(cases)} cases of the patient are {phase}; one is needed"
-        return dict.fromkeys(self._labels.structures, Measurement(None, reason))
+        return dict.fromkeys(self._labels.members, Measurement(None, reason))
 
 
 def _content(case: str, kind: str, function: HeartFunction) -> dict[str, Any]:

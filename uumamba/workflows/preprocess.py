@@ -8,30 +8,31 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 from uumamba.config import RunConfig
-from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.errors import ConfigError, InputError, UumambaError
 from uumamba.core.files import hash_file, hash_json, write_json
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
-from uumamba.core.machine import available_cores
 from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
 from uumamba.data.case_reading import read_case_images, read_case_labels
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.description import DatasetDescription, write_description
+from uumamba.data.datasets.listing import Listing
 from uumamba.data.datasets.table import find_dataset
-from uumamba.data.foreground import foreground_locations
+from uumamba.data.foreground import foreground_locations, present_labels
 from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
-from uumamba.data.splits import patient_folds
+from uumamba.data.splits import Fold, patient_folds, patients_to_test
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.imaging.grid import require_same_grid
+from uumamba.workflows.case_processes import CaseProcesses
+from uumamba.workflows.roi_cases import coarse_cases
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -47,8 +48,7 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
     cases = _usable_cases(dataset, data, folder, config.planning)
-    processes = config.hardware.processes or available_cores()
-    log.info("%d processes", processes)
+    processes = CaseProcesses.of(cases, config.hardware.processes)
     described = {case.name: _describe(case) for case in track(cases, "hash files")}
     if not _is_planned(folder, dataset.description, config, described):
         _plan(folder, dataset.description, cases, described, config.planning, processes)
@@ -56,6 +56,8 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
     _report_repairs(folder)
     for configuration in config.planning.configurations:
         _store_cases(folder, configuration, cases, described, processes)
+    if config.inference.roi is not None:
+        _store_coarse_cases(folder, config, processes.to_store(cases, folder.read_plan(config.plan.configuration)))
     log.info("done: %s is ready for `uumamba train --dataset %s --work %s`", folder.path, dataset.name, work)
 
 
@@ -72,10 +74,25 @@ def _usable_cases(
     if not cases:
         raise InputError(f"{where}: no case to train on here; look at it with `uumamba check`")
     log.info("%s: %d training cases in %s", dataset.description.title, len(cases), where)
-    if listing.folds is not None:
-        log.info("%d folds as the data set gives them", len(listing.folds))
-    folder.write_folds(listing.folds or patient_folds(cases, folds=planning.folds, seed=planning.split_seed))
+    folder.write_folds(_folds(listing, planning))
     return cases
+
+
+def _folds(listing: Listing, planning: PlanningSettings) -> tuple[Fold, ...]:
+    """The folds as the data set gives them, or by patient; with the cases to test on."""
+    test, fraction, seed = listing.test, planning.test_fraction, planning.split_seed
+    if fraction > 0 and (listing.folds is not None or test):
+        raise ConfigError("planning.test_fraction: the data set has folds or a test split of its own; leave it at 0")
+    if fraction > 0:
+        test = patients_to_test(listing.training, fraction=fraction, seed=seed)
+    names = tuple(sorted(case.name for case in test))
+    folds = listing.folds
+    if folds is None:
+        kept = [case for case in listing.training if case.name not in names]
+        folds = patient_folds(kept, folds=planning.folds, seed=seed)
+    else:
+        log.info("%d folds as the data set gives them", len(folds))
+    return tuple(fold.model_copy(update={"test": fold.test or names}) for fold in folds)
 
 
 def _describe(case: Case) -> dict[str, Any]:
@@ -102,11 +119,11 @@ def _plan(
     cases: Sequence[Case],
     described: dict[str, Any],
     planning: PlanningSettings,
-    processes: int,
+    processes: CaseProcesses,
 ) -> None:
     """Check all cases, then write the plans and the record."""
     check = partial(_check_case, labels=dataset.labels, samples=samples_per_case(len(cases)))
-    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes))
+    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes.to_check(cases)))
     problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
     if problems:
         raise InputError(f"{len(problems)} of {len(cases)} cases cannot be used:\n  " + "\n  ".join(problems))
@@ -141,12 +158,13 @@ class CheckedCase:
 def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | str:
     """What planning needs of a case, or the problem with it as one line."""
     try:
-        images, label_map = read_case_images(case), read_case_labels(case)
+        images, label_map = read_case_images(case, keep_integers=True), read_case_labels(case)
         for path, image in zip(case.images, images, strict=True):
             require_same_grid(image, label_map, str(path), str(case.label_map))
-        strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
+        strange = sorted(present_labels(label_map.data) - {*range(labels.classes), labels.ignore})
         if strange:
-            allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
+            names = ", ".join(labels.names) if labels.regions is None else labels.in_words
+            allowed = f"0 to {labels.classes - 1} ({names})"
             return f"{case.label_map}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
         fingerprint = fingerprint_case(images, label_map, samples=samples)
     except UumambaError as error:
@@ -165,7 +183,7 @@ def _report_repairs(folder: WorkFolder) -> None:
 
 
 def _store_cases(
-    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: int
+    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: CaseProcesses
 ) -> None:
     plan, store = folder.read_plan(configuration), folder.store(configuration)
     hashes = {
@@ -175,12 +193,13 @@ def _store_cases(
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
     if missing:
         store_case = partial(_store_case, store=store, plan=plan)
-        list(_in_parallel(store_case, missing, f"preprocess {configuration}", processes))
+        at_once = processes.to_store([case for case, _ in missing], plan)
+        list(_in_parallel(store_case, missing, f"preprocess {configuration}", at_once))
 
 
 def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
     case, inputs_hash = task
-    prepared = preprocess_case(read_case_images(case), plan, read_case_labels(case))
+    prepared = preprocess_case(read_case_images(case, keep_integers=True), plan, read_case_labels(case))
     if prepared.labels is None:
         raise InputError(f"{case.name}: no reference label map; a training case needs one")
     record = CaseRecord(
@@ -189,8 +208,16 @@ def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan)
         geometry=prepared.geometry.model_dump(mode="json"),
         details=case.details,
     )
-    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore)
+    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore, regions=plan.labels.regions)
     store.write(case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size)
+
+
+def _store_coarse_cases(folder: WorkFolder, config: RunConfig, processes: int) -> None:
+    """What a coarse network is trained on, from the cases that are stored."""
+    made = coarse_cases(folder, config)
+    missing = made.missing(made.fine.cases())
+    log.info("region of interest: %d cases to store in %s", len(missing), made.store.folder)
+    list(_in_parallel(made.write, missing, "preprocess region of interest", processes))
 
 
 def _in_parallel(

@@ -19,6 +19,7 @@ from uumamba.data.work_folder import WorkFolder, work_folder_of
 from uumamba.inference.bundle import Bundle
 from uumamba.inference.fine_tuning import start_from
 from uumamba.inference.network import network_of
+from uumamba.inference.roi import RoiDescription
 from uumamba.optim.weight_average import WeightAverage
 from uumamba.training.cluster import Fabric, device_of
 from uumamba.training.loop import Recipe, TrainingData
@@ -28,10 +29,19 @@ from uumamba.training.state import Training
 
 
 @dataclass(frozen=True)
+class CoarseNetwork:
+    """A trained coarse network that finds the region of interest: its own run's bundle, and what was found of it."""
+
+    bundle: Bundle
+    description: RoiDescription
+
+
+@dataclass(frozen=True)
 class Job:
     """One fold of one configuration, in one of the processes that train it.
 
     `planned` is the planner's plan, `plan` the one that is trained: with the run's wishes, and as it fits the machine.
+    With `roi` the bundle will look in the region that this coarse network finds.
     """
 
     config: RunConfig
@@ -45,11 +55,14 @@ class Job:
     directory: RunDirectory
     device: torch.device
     processes: Processes
+    roi: CoarseNetwork | None = None
 
     @property
     def title(self) -> str:
         """The run's name for pictures."""
-        return f"{self.directory.path.parent.name}, fold {self.fold}"
+        run = self.directory.whole
+        part = "" if run is self.directory else ", region of interest"
+        return f"{run.path.parent.name}, fold {self.fold}{part}"
 
 
 def find_job(dataset_name: str, work: Path, name: str, config: RunConfig, fold: str, processes: Processes) -> Job:
