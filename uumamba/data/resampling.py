@@ -192,7 +192,8 @@ def _heaviest(labels: NDArray[Any], out: NDArray[Any]) -> None:
 
 def _centres(old: int, new: int) -> NDArray[np.float64]:
     """Where the centres of `new` voxels lie among `old` ones, in old voxels from the first one's centre."""
-    return (np.arange(new, dtype=np.float64) + 0.5) * (old / new) - 0.5
+    places = np.arange(new, dtype=np.float64)
+    return (places + 0.5) * (old / new) - 0.5
 
 
 def _cubic_taps(old: int, new: int) -> _Taps:
