@@ -17,7 +17,7 @@ from uumamba.core.labels import LabelSet
 from uumamba.data.case import Case
 from uumamba.data.datasets.acdc import ACDC
 from uumamba.data.phantom import PhantomSize, write_phantom_acdc
-from uumamba.data.plan import Plan
+from uumamba.data.plan import Plan, read_plan, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
@@ -227,3 +227,23 @@ def test_the_published_plan_of_acdc(tmp_path: Path) -> None:
     assert full.topology.features == (32, 64, 128, 256, 320, 320)
     assert full.topology.blocks_encoder == (2,) * 6
     assert plans["2d"].patch_size == (256, 224)
+
+
+def test_regions_are_told_to_nnunet_whose_network_has_an_output_for_each(tmp_path: Path) -> None:
+    regions = LabelSet(names=("background", "all", "inner"), regions=((1, 2), (2,)), written=(1, 2), ignore=3)
+    plans = plan(made_up(), tmp_path, labels=regions)
+    told = json.loads((tmp_path / "dataset.json").read_text())
+    assert told["labels"] == {"background": 0, "all": [1, 2], "inner": 2, "ignore": 3}
+    assert told["regions_class_order"] == [1, 2]
+    assert {each.labels for each in plans.values()} == {regions}
+    assert plans["2d"] == read_plan_again(plans["2d"], tmp_path / "plan.json")
+
+
+def read_plan_again(plan: Plan, path: Path) -> Plan:
+    write_plan(path, plan)
+    return read_plan(path)
+
+
+def test_an_ignore_label_that_nnunet_refuses(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="needs the ignore label right behind the last structure, 2, not 255"):
+        plan(made_up(), tmp_path, labels=LabelSet(names=("background", "ball"), ignore=255))

@@ -13,10 +13,11 @@ import torch
 from tests.fakes.plan import fake_plan
 from uumamba.core.errors import TooLargeError
 from uumamba.core.held_memory import can_measure_peak
+from uumamba.data.memory import geometry_of, reading_bytes
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import preprocess_case
+from uumamba.data.preprocess import network_shape, preprocess_case
 from uumamba.imaging.image import Image, ImageSize
-from uumamba.inference.memory import Demand, geometry_of, network_shape, reading_bytes, require_memory
+from uumamba.inference.memory import Demand, require_memory
 
 measurable = pytest.mark.skipif(
     not can_measure_peak(torch.device("cpu")), reason="this system does not tell how much memory a process held"

@@ -11,7 +11,13 @@ from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
 from uumamba.data.datasets.acdc import ACDC
 from uumamba.data.datasets.anatomy import Anatomy, unknown_anatomy
-from uumamba.inference.postprocessing import Adjacent, FillHoles, LargestComponents, Postprocessing
+from uumamba.inference.postprocessing import (
+    Adjacent,
+    FillHoles,
+    LargestComponents,
+    Postprocessing,
+    SmallComponents,
+)
 from uumamba.inference.postprocessing_choice import (
     Choice,
     Decision,
@@ -264,3 +270,40 @@ def test_no_cases_and_grids_that_differ_are_refused() -> None:
         choose()
     with pytest.raises(InputError, match=r"must lie on one grid, got \(26, 22, 4\) and \(26, 22, 3\); predict the"):
         choose(ValidationCase(case().prediction, case().reference[..., :3], SPACING))
+
+
+def test_for_regions_nothing_is_tried_and_the_reason_is_given() -> None:
+    regions = LabelSet(names=("background", "all", "LV"), regions=((1, 2, 3), (3,)), written=(1, 3))
+    choice = choose(case(far_island), anatomy=None, labels=regions)
+    assert (choice.decisions, choice.cases, choice.postprocessing.steps) == ((), 1, ())
+    assert choice.postprocessing.sentences() == (
+        "None: every step is made for structures of one number each, and these labels have regions.",
+    )
+
+
+def tree_case(fragment_voxels: int, *, trees: int = 2) -> ValidationCase:
+    """Two vessels, each cut in two by a gap, and a false fragment; voxels of 1 mm."""
+    true = np.zeros((30, 30, 40), dtype=np.uint8)
+    for number in range(trees):
+        true[5 + 18 * number : 8 + 18 * number, 5:8, 2:38] = 1
+    predicted = true.copy()
+    predicted[..., 20] = 0
+    predicted[15, 20, 2 : 2 + fragment_voxels] = 1
+    return ValidationCase(predicted, true, (1.0, 1.0, 1.0))
+
+
+def test_fragments_of_a_tree_go_by_their_volume_where_its_own_pieces_must_stay() -> None:
+    labels = LabelSet(names=("background", "artery"))
+    anatomy = Anatomy(pieces={"artery": 2}, fragments=("artery",))
+    choice = choose(tree_case(8), tree_case(25), anatomy=anatomy, labels=labels)
+    assert choice.postprocessing.steps == (
+        SmallComponents(structures=("artery",), below_ml=0.01),
+        SmallComponents(structures=("artery",), below_ml=0.03),
+    )
+    pieces = decision_on(choice, "largest_components", "artery")
+    assert (pieces.step, pieces.reason) == (LargestComponents(structures=("artery",), count=2), "the mean Dice falls")
+    assert decision_on(choice, "small_components", "artery", last=True).reason == "it changes nothing"
+
+
+def test_no_volume_is_tried_for_structures_that_are_no_trees() -> None:
+    assert not any(isinstance(step, SmallComponents) for step in candidates(LABELS, ACDC.description.anatomy))

@@ -29,6 +29,7 @@ def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
         pytest.fail("locked twice")
     with locked(directory), locked(RunDirectory(tmp_path / "runs" / "fold_1")):
         assert not directory.path.exists()
+    assert list(directory.path.parent.iterdir()) == []
 
 
 def test_whoever_gets_the_lock_looks_again(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from uumamba.data.nonzero import Crop
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import Crop, Geometry, plan_spacing
+from uumamba.data.preprocess import Geometry, plan_spacing
 from uumamba.data.resampling import coarse_axis, nearest_slices
 from uumamba.imaging.orientation import on_canonical_axes
 

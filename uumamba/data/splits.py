@@ -50,6 +50,15 @@ def patient_folds(cases: Iterable[Case], *, folds: int = 5, seed: int) -> tuple[
     )
 
 
+def patients_to_test(cases: Iterable[Case], *, fraction: float, seed: int) -> tuple[Case, ...]:
+    """The cases of a fraction of the patients, of one at least; it depends on names and seed only."""
+    ordered = sorted(cases, key=lambda case: case.name)
+    patients = sorted({case.patient for case in ordered})
+    count = max(round(fraction * len(patients)), 1)
+    chosen = set(derive_generator(seed, "test").permutation(patients)[:count].tolist())
+    return tuple(case for case in ordered if case.patient in chosen)
+
+
 def write_folds(path: Path, folds: Iterable[Fold]) -> None:
     """Write folds as JSON."""
     write_json(path, [fold.model_dump() for fold in folds])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from uumamba.core.errors import ChannelError, InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.core.held_memory import can_measure_peak, forget_peak, held_bytes
+from uumamba.data.memory import reading_bytes
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import PreprocessedCase, preprocess_case
 from uumamba.data.restoration import restored_slabs
@@ -20,7 +21,7 @@ from uumamba.imaging.image import Image, ImageSize
 from uumamba.inference.bundle import Bundle, BundleDescription, build_network
 from uumamba.inference.ensemble import combine, mirrored_opinion
 from uumamba.inference.input_check import features_of, flags_of
-from uumamba.inference.memory import Demand, Footing, forward_bytes, reading_bytes
+from uumamba.inference.memory import Demand, Footing, forward_bytes
 from uumamba.inference.mirroring import mirrored_mean
 from uumamba.inference.placed_region import PlacedRegion, place
 from uumamba.inference.postprocessing import Postprocessing, shared_postprocessing
@@ -135,10 +136,10 @@ class Predictor:
         return Prediction(labels, confidence, flags, volume.entropy, volume.disagreement)
 
     def score_slabs(self, data: Tensor, *, disagreement: bool = False) -> Iterator[Tensor]:
-        """Scores of preprocessed `data`, float32 `(classes, n, *2 network axes)`, slab by slab on `device`.
+        """Scores of preprocessed `data`, float32 `(outputs, n, *2 network axes)`, slab by slab on `device`.
 
-        Of one network they are its logits, of several the logarithm of their mean probabilities. `disagreement` puts
-        that of all opinions behind the classes.
+        Of one network they are its logits, of several the logarithm of their mean probabilities (of regions the
+        log-odds). `disagreement` puts that of all opinions behind the outputs.
         """
         slabs = zip(*(self._member_slabs(member, data, disagreement) for member in self._members), strict=True)
         if len(self._members) == 1:
@@ -147,7 +148,7 @@ class Predictor:
         weights = [member.weight for member in self._members]
         temperatures = [member.temperature for member in self._members]
         for of_members in slabs:
-            yield combine(of_members, weights, temperatures, self.labels.classes)
+            yield combine(of_members, weights, temperatures, self.labels)
 
     def bytes_of(self, size: ImageSize, *, maps: bool = False) -> int:
         """The main memory (bytes) that this process will hold at most for a case with images of this size.
@@ -197,16 +198,21 @@ class Predictor:
         sums = volume.sums_in_mask_of(labels)
         # Slice by slice: counting makes eight bytes of each voxel.
         voxels = np.sum([np.bincount(each.ravel(), minlength=self.labels.classes) for each in labels], axis=0)
+        output_of = self.labels.output_of
         return {
-            name: expected_dice(sums[number], int(voxels[number]), volume.probability_sums[number])
-            for name, number in self.labels.structures.items()
+            name: expected_dice(
+                sums[output_of[name]], int(voxels[list(numbers)].sum()), volume.probability_sums[output_of[name]]
+            )
+            for name, numbers in self.labels.members.items()
         }
 
     def _member_slabs(self, member: _Member, data: Tensor, disagreement: bool) -> Iterator[Tensor]:
         plan = member.description.plan
         axes = self._mirror_axes(member.description)
         return predict_slabs(
-            partial(mirrored_opinion, member.network, mirror_axes=axes, temperature=member.temperature)
+            partial(
+                mirrored_opinion, member.network, mirror_axes=axes, temperature=member.temperature, labels=self.labels
+            )
             if disagreement
             else partial(mirrored_mean, member.network, mirror_axes=axes),
             data,

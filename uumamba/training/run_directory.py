@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from uumamba.core.errors import InputError
+from uumamba.core.file_lock import locked
 from uumamba.core.files import read_json
 from uumamba.core.processes import Processes
 from uumamba.evaluation.result import VALIDATION
@@ -101,13 +100,8 @@ class RunDirectory:
 
     def _lock(self, held: ExitStack) -> None:
         """Lock, and remove what writing processes left behind that were killed."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            held.enter_context(FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0))
-        except Timeout:
-            raise InputError(
-                f"{self.path}: another process is training there; wait for its end, or choose another --name"
-            ) from None
+        refusal = f"{self.path}: another process is training there; wait for its end, or choose another --name"
+        held.enter_context(locked(self.path.with_name(f".{self.path.name}.lock"), otherwise=refusal))
         for left_over in self.path.rglob(".*-*.safetensors"):
             left_over.unlink()
 

@@ -54,7 +54,7 @@ def calibrate(
     _require_same_preprocessing(bundle, folder.read_plan(plan.configuration))
     device = choose_device(device_name)
     network = build_network(bundle).to(device)
-    size = sample_size(len(cases), plan.labels.classes)
+    size = sample_size(len(cases), plan.labels.outputs)
     finder = finder_of(bundle, device)
     find = None if finder is None else partial(search, [finder], patch_size=plan.patch_size)
     validated = validate_volumes(network, store, cases, plan, device, size=size, find=find)

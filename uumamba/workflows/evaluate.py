@@ -79,10 +79,11 @@ def show(evaluation: Evaluation) -> None:
 
 def _labels(dataset: Dataset | None, label_file: Path | None) -> LabelMatch:
     if label_file is not None:
-        return read_label_match(label_file, dataset.description.labels if dataset else None)
+        tubular = dataset.description.tubular if dataset else ()
+        return read_label_match(label_file, dataset.description.labels if dataset else None, tubular=tubular)
     if dataset is None:
         raise InputError("evaluate needs the structures' names: give --dataset, or --labels, or both")
-    return same_labels(dataset.description.labels)
+    return same_labels(dataset.description.labels, tubular=dataset.description.tubular)
 
 
 def _cases_of(dataset: Dataset, references: Path) -> tuple[Case, ...]:

@@ -203,6 +203,8 @@ def _run(
 
         batch = BatchOptions(options.resume, options.overwrite, maps=options.uncertainty, budget=budget)
         hearts = HeartFunctions(folder.path, predictor.labels)
+        if options.overwrite:
+            hearts.remove()
         try:
             with interruption.deferred():
                 predict_files(

@@ -8,30 +8,31 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 from uumamba.config import RunConfig
-from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.files import hash_file, hash_json, write_json
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
-from uumamba.core.machine import available_cores
 from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
 from uumamba.data.case_reading import read_case_images, read_case_labels
+from uumamba.data.checks.reading import read_case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.description import DatasetDescription, write_description
+from uumamba.data.datasets.listing import Listing
 from uumamba.data.datasets.table import find_dataset
 from uumamba.data.foreground import foreground_locations
 from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
-from uumamba.data.splits import patient_folds
+from uumamba.data.problem import Problem
+from uumamba.data.splits import Fold, patient_folds, patients_to_test
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
-from uumamba.imaging.grid import require_same_grid
+from uumamba.workflows.case_processes import CaseProcesses
 from uumamba.workflows.roi_cases import coarse_cases
 
 Item = TypeVar("Item")
@@ -48,8 +49,7 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
     cases = _usable_cases(dataset, data, folder, config.planning)
-    processes = config.hardware.processes or available_cores()
-    log.info("%d processes", processes)
+    processes = CaseProcesses.of(cases, config.hardware.processes)
     described = {case.name: _describe(case) for case in track(cases, "hash files")}
     if not _is_planned(folder, dataset.description, config, described):
         _plan(folder, dataset.description, cases, described, config.planning, processes)
@@ -58,7 +58,7 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
     for configuration in config.planning.configurations:
         _store_cases(folder, configuration, cases, described, processes)
     if config.inference.roi is not None:
-        _store_coarse_cases(folder, config, processes)
+        _store_coarse_cases(folder, cases, config, processes)
     log.info("done: %s is ready for `uumamba train --dataset %s --work %s`", folder.path, dataset.name, work)
 
 
@@ -75,10 +75,25 @@ def _usable_cases(
     if not cases:
         raise InputError(f"{where}: no case to train on here; look at it with `uumamba check`")
     log.info("%s: %d training cases in %s", dataset.description.title, len(cases), where)
-    if listing.folds is not None:
-        log.info("%d folds as the data set gives them", len(listing.folds))
-    folder.write_folds(listing.folds or patient_folds(cases, folds=planning.folds, seed=planning.split_seed))
+    folder.write_folds(_folds(listing, planning))
     return cases
+
+
+def _folds(listing: Listing, planning: PlanningSettings) -> tuple[Fold, ...]:
+    """The folds as the data set gives them, or by patient; with the cases to test on."""
+    test, fraction, seed = listing.test, planning.test_fraction, planning.split_seed
+    if fraction > 0 and (listing.folds is not None or test):
+        raise ConfigError("planning.test_fraction: the data set has folds or a test split of its own; leave it at 0")
+    if fraction > 0:
+        test = patients_to_test(listing.training, fraction=fraction, seed=seed)
+    names = tuple(sorted(case.name for case in test))
+    folds = listing.folds
+    if folds is None:
+        kept = [case for case in listing.training if case.name not in names]
+        folds = patient_folds(kept, folds=planning.folds, seed=seed)
+    else:
+        log.info("%d folds as the data set gives them", len(folds))
+    return tuple(fold.model_copy(update={"test": fold.test or names}) for fold in folds)
 
 
 def _describe(case: Case) -> dict[str, Any]:
@@ -105,14 +120,15 @@ def _plan(
     cases: Sequence[Case],
     described: dict[str, Any],
     planning: PlanningSettings,
-    processes: int,
+    processes: CaseProcesses,
 ) -> None:
     """Check all cases, then write the plans and the record."""
     check = partial(_check_case, labels=dataset.labels, samples=samples_per_case(len(cases)))
-    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes))
-    problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
-    if problems:
-        raise InputError(f"{len(problems)} of {len(cases)} cases cannot be used:\n  " + "\n  ".join(problems))
+    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes.to_check(cases)))
+    unusable = [outcome for outcome in outcomes if not isinstance(outcome, CheckedCase)]
+    if unusable:
+        lines = "\n  ".join(problem.sentence for problems in unusable for problem in problems)
+        raise InputError(f"{len(unusable)} of {len(cases)} cases cannot be used:\n  {lines}")
     checked = [outcome for outcome in outcomes if isinstance(outcome, CheckedCase)]
     plans = plan_dataset(
         [case.fingerprint for case in checked],
@@ -141,24 +157,15 @@ class CheckedCase:
     repairs: tuple[str, ...]
 
 
-def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | str:
-    """What planning needs of a case, or the problem with it as one line."""
-    try:
-        images, label_map = read_case_images(case), read_case_labels(case)
-        for path, image in zip(case.images, images, strict=True):
-            require_same_grid(image, label_map, str(path), str(case.label_map))
-        strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
-        if strange:
-            allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
-            return f"{case.label_map}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
-        fingerprint = fingerprint_case(images, label_map, samples=samples)
-    except UumambaError as error:
-        return str(error)
-    repairs = {file: image.repairs for file, image in zip(case.images, images, strict=True)}
-    if case.label_map is not None:
-        repairs[case.label_map] = label_map.repairs
-    named = tuple(f"{file.name}: {repair}" for file, of_file in repairs.items() for repair in of_file)
-    return CheckedCase(fingerprint, named)
+def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | tuple[Problem, ...]:
+    """What planning needs of a case, or all that is wrong with it."""
+    read = read_case(case, labels)
+    images = [image for image in read.images if image is not None]
+    if read.blocks or read.label_map is None:
+        return read.blocks
+    fingerprint = fingerprint_case(images, read.label_map, samples=samples)
+    repairs = (problem for problem in read.problems if problem.kind == "header_repaired")
+    return CheckedCase(fingerprint, tuple(dict.fromkeys(f"{note.file.name}: {note.what}" for note in repairs)))
 
 
 def _report_repairs(folder: WorkFolder) -> None:
@@ -168,7 +175,7 @@ def _report_repairs(folder: WorkFolder) -> None:
 
 
 def _store_cases(
-    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: int
+    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: CaseProcesses
 ) -> None:
     plan, store = folder.read_plan(configuration), folder.store(configuration)
     hashes = {
@@ -178,7 +185,9 @@ def _store_cases(
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
     if missing:
         store_case = partial(_store_case, store=store, plan=plan)
-        list(_in_parallel(store_case, missing, f"preprocess {configuration}", processes))
+        what = f"preprocess {configuration}"
+        at_once = processes.to_store(what, [case for case, _ in missing], plan)
+        list(_in_parallel(store_case, missing, what, at_once))
 
 
 def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
@@ -192,16 +201,19 @@ def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan)
         geometry=prepared.geometry.model_dump(mode="json"),
         details=case.details,
     )
-    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore)
+    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore, regions=plan.labels.regions)
     store.write(case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size)
 
 
-def _store_coarse_cases(folder: WorkFolder, config: RunConfig, processes: int) -> None:
+def _store_coarse_cases(folder: WorkFolder, cases: Sequence[Case], config: RunConfig, processes: CaseProcesses) -> None:
     """What a coarse network is trained on, from the cases that are stored."""
     made = coarse_cases(folder, config)
     missing = made.missing(made.fine.cases())
     log.info("region of interest: %d cases to store in %s", len(missing), made.store.folder)
-    list(_in_parallel(made.write, missing, "preprocess region of interest", processes))
+    what = "preprocess region of interest"
+    # Each is read from the store as a whole, which is less than it took to make it.
+    at_once = processes.to_store(what, cases, folder.read_plan(config.plan.configuration))
+    list(_in_parallel(made.write, missing, what, at_once))
 
 
 def _in_parallel(

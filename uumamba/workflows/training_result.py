@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,7 @@ def _take_best_weights(job: Job, training: Training) -> int:
 def _validate_volumes(job: Job, training: Training) -> dict[str, CaseValidation]:
     """All validation cases, of which each process looks at a share."""
     processes, cases, plan = job.processes, job.cases.validation, job.plan
-    size = sample_size(len(cases), plan.labels.classes) if job.config.training.calibrate else None
+    size = sample_size(len(cases), plan.labels.outputs) if job.config.training.calibrate else None
     own = cases[processes.rank :: processes.count]
     find = None if job.roi is None else region_search(job.roi, plan, job.device)
     shares = processes.gather(
@@ -99,7 +99,7 @@ def _validate_volumes(job: Job, training: Training) -> dict[str, CaseValidation]
 
 def _mean_dice(job: Job, validated: Mapping[str, CaseValidation]) -> dict[str, float | None]:
     """Mean Dice per structure; the cases go into a table."""
-    structures = job.plan.labels.structures
+    structures = tuple(job.plan.labels.members)
     scores = {case: found.dice for case, found in validated.items()}
     if job.processes.is_first:
         write_text(job.directory.validation, _table(structures, scores))
@@ -126,7 +126,7 @@ def _fit_to_validation(job: Job, validated: Mapping[str, CaseValidation]) -> _Fi
     return _Fitted(result.fit.calibration, choice.postprocessing)
 
 
-def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, float | None]]) -> str:
+def _table(structures: Sequence[str], scores: Mapping[str, Mapping[str, float | None]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, ["case", *structures], lineterminator="\n")
     writer.writeheader()

@@ -16,6 +16,8 @@ from uumamba.data.datasets.listing import Listing
 from uumamba.data.problem import Problem, ProblemError
 
 GROUPS = ("DCM", "HCM", "MINF", "NOR", "RV")
+ONE_PERSON = (frozenset({"patient074", "patient076"}),)
+"""Equal voxel for voxel in both frames, with group, height and weight; the label maps were drawn twice."""
 _LAYOUT = "give the folder that holds database/training/patient001/Info.cfg"
 
 
@@ -40,6 +42,7 @@ def index(root: Path) -> Listing:
         training=_read_patients(training, problems, needs_reference=True) if training else (),
         test=_read_patients(testing, problems, needs_reference=False) if testing else (),
         problems=tuple(problems),
+        one_person=ONE_PERSON,
     )
 
 

@@ -3,6 +3,7 @@
 cases.csv     case,image,label,patient,fold           or image_T1,image_T2 ... in the place of image
 cases.yaml    labels: {background: 0, aorta: 1}       and, if wanted: title, mirrored_axes, surface_tolerance_mm, ...
 
+A list of numbers makes a region, and regions_class_order says what each writes, as in nnU-Net's dataset.json.
 Only image and label are needed. Paths are relative to the table's folder. `fold` is a number from 0, in whose fold the
 case is held out, or `test`; any other column becomes a detail of the case, such as a group that folds are balanced for.
 """
@@ -34,6 +35,7 @@ class _Beside(Settings):
     """The YAML file beside the table; what it leaves out is assumed as `describe_own` says."""
 
     labels: dict[str, int | list[int]]
+    regions_class_order: list[int] | None = None
     title: str | None = None
     mirrored_axes: tuple[int, ...] | None = None
     surface_tolerance_mm: PositiveFloat | None = None
@@ -54,7 +56,7 @@ def case_table_dataset(table: Path) -> Dataset:
         beside = _Beside.model_validate(content)
     except ValidationError as error:
         raise InputError(f"{where}: {first_problem(error)}; {_EXAMPLE}") from None
-    labels = read_label_set(beside.labels, str(where))
+    labels = read_label_set(beside.labels, str(where), order=beside.regions_class_order)
     channels = tuple(column.removeprefix(f"{_IMAGE}_") for column in images)
     description = describe_own(own_name(table), labels, channels, licence=beside.licence, citation=beside.citation)
     said = {name: getattr(beside, name) for name in ("title", "mirrored_axes", "surface_tolerance_mm")}

@@ -18,7 +18,7 @@ class DatasetDescription(Settings):
     standardised, any other name is standardised per image. `mirrored_axes` are the canonical image axes (0 = x, left to
     right; 1 = y; 2 = z) along which an image may be mirrored without becoming another anatomy's label map.
     `surface_tolerance_mm` is the tolerance of the normalised surface Dice. `anatomy` is what post-processing may be
-    tried with.
+    tried with. `tubular` names the structures that are thin vessels: evaluation judges their centrelines too.
     """
 
     name: str
@@ -30,6 +30,7 @@ class DatasetDescription(Settings):
     anatomy: Anatomy
     licence: str
     citation: str
+    tubular: tuple[str, ...] = ()
 
 
 def write_description(path: Path, description: DatasetDescription) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from uumamba.core.errors import InputError
 from uumamba.data.datasets.acdc import ACDC
+from uumamba.data.datasets.aorta import AORTA
 from uumamba.data.datasets.case_table import case_table_dataset
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.decathlon import decathlon_dataset
+from uumamba.data.datasets.imagecas import IMAGECAS
+from uumamba.data.datasets.mnms import MNMS
 from uumamba.data.datasets.nnunet_raw import nnunet_raw_dataset
 from uumamba.data.datasets.spec import split_spec
 
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (ACDC,)}
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (ACDC, IMAGECAS, AORTA, MNMS)}
 
 LAYOUTS: dict[str, Callable[[Path], Dataset]] = {
     "nnunet": nnunet_raw_dataset,

@@ -1,0 +1,90 @@
+"""Diameters along centrelines: the cross-sections that can be measured, and why the others cannot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from uumamba.measures.centreline import Centreline
+from uumamba.measures.curve import FloatArray, arc_lengths_mm, tangents
+from uumamba.measures.lumen import Lumen
+from uumamba.measures.section import Outline, coarsest_mm, cut
+from uumamba.measures.territory import FOREIGN_SHARE, Territory
+
+LARGEST_RATIO = 2.5
+"""A section that is longer than this, for its width, runs along a vessel and not across it."""
+FEWEST_VOXELS = 2.0
+"""A section of fewer voxels across has no diameter."""
+NEAR_END, AT_JUNCTION, INSIDE = "near an end", "at a junction", "within the vessel that it leaves"
+CUT, THIN, OPEN = "cut by the field of view", "fewer than 2 voxels across", "no whole cross-section"
+OBLONG = "more than 2.5 times as long as wide"
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A cross-section `at_mm` along its centreline, at `place_mm` (3,): diameters in mm, or None with the `reason`."""
+
+    at_mm: float
+    place_mm: FloatArray
+    equivalent_mm: float | None = None
+    largest_mm: float | None = None
+    smallest_mm: float | None = None
+    reason: str | None = None
+
+
+def measure_profiles(lines: Sequence[Centreline], lumen: Lumen, shape: Sequence[int]) -> list[tuple[Section, ...]]:
+    """The sections at every point of the centrelines of a lumen, which lies in an image of `shape`.
+
+    A section is not measured within its own radius of an end, where its plane may leave the vessel; where more than
+    5 % of it is another vessel; where it touches the image's border; where it is less than two voxels wide; or where it
+    is more than 2.5 times as long as wide, as a plane along a vessel is.
+    """
+    if not lines:
+        return []
+    outside = [~line.inside for line in lines]
+    points = [line.points_mm[keep] for line, keep in zip(lines, outside, strict=True)]
+    along = [arc_lengths_mm(line.points_mm)[keep] for line, keep in zip(lines, outside, strict=True)]
+    territory = Territory(points, along, [lumen.radius_mm(each) for each in points])
+    last = (np.asarray(shape) - 1) * lumen.spacing_mm
+    return [_profile(number, line, lumen, territory, last) for number, line in enumerate(lines)]
+
+
+def _profile(
+    number: int, line: Centreline, lumen: Lumen, territory: Territory, last_mm: FloatArray
+) -> tuple[Section, ...]:
+    directions, radii = tangents(line.points_mm, closed=line.closed), lumen.radius_mm(line.points_mm)
+    length = line.length_mm
+    sections = []
+    for index, at in enumerate(arc_lengths_mm(line.points_mm).tolist()):
+        place, direction = line.points_mm[index], directions[index]
+        outline = None if line.inside[index] else cut(lumen, place, direction, float(radii[index]))
+        reason = (
+            INSIDE
+            if line.inside[index]
+            else _why_not(outline, line, at, coarsest_mm(direction, lumen.spacing_mm), last_mm)
+        )
+        if reason is None and outline is not None:
+            turn = length if line.closed else None
+            share = territory.foreign_share(outline.inside_mm, number, at, length_mm=turn)
+            reason = AT_JUNCTION if share > FOREIGN_SHARE else None
+        if outline is None or reason is not None:
+            sections.append(Section(at, place, reason=reason))
+        else:
+            sections.append(Section(at, place, outline.equivalent_mm, outline.largest_mm, outline.smallest_mm))
+    return tuple(sections)
+
+
+def _why_not(
+    outline: Outline | None, line: Centreline, at_mm: float, voxel_mm: float, last_mm: FloatArray
+) -> str | None:
+    """Why a section by itself cannot be measured; None if it can."""
+    if outline is None:
+        return OPEN
+    if outline.equivalent_mm < FEWEST_VOXELS * voxel_mm:
+        return THIN
+    if (outline.wall_mm < 0).any() or (outline.wall_mm > last_mm).any():
+        return CUT
+    if outline.largest_mm > LARGEST_RATIO * outline.smallest_mm:
+        return OBLONG
+    ends = [apart for apart, free in zip((at_mm, line.length_mm - at_mm), line.free, strict=True) if free]
+    return NEAR_END if ends and min(ends) < outline.equivalent_mm / 2 else None
