@@ -1,4 +1,4 @@
-"""The vessels' sheet: both projections, the profiles with their zones, marks, and reasons where there is no diameter."""
+"""The vessels' sheet: both projections, profiles with zones, marks, and reasons where there is no diameter."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -58,7 +58,10 @@ def test_masks_of_every_format_give_a_row_a_document_and_a_picture(
     assert (document["schema"], document["kind"], document["positions"]) == ("uumamba-measures", "aorta", "RAS, mm")
     profile = document["vessels"][0]["profile"]
     assert len({len(values) for values in profile.values()}) == 1
-    assert all((value is None) != (why is None) for value, why in zip(profile["equivalent_mm"], profile["reason"]))
+    assert all(
+        (value is None) != (why is None)
+        for value, why in zip(*(profile[key] for key in ("equivalent_mm", "reason")), strict=True)
+    )
     assert {path.name for path in out.iterdir()} == {
         "measures.csv", "run.json", *(f"{case}.{end}" for case in "abc" for end in ("json", "png")),
     }  # fmt: skip

@@ -23,11 +23,13 @@ from uumamba.measures.lumen import Lumen
 from uumamba.measures.meeting import meeting_point, outward, with_corner
 from uumamba.measures.section import Outline, cut
 from uumamba.measures.skeleton import SkeletonGraph
-from uumamba.measures.territory import FOREIGN_SHARE, Territory
+from uumamba.measures.territory import Territory
 
 CUTOFF_VOXELS, CUTOFF_DIAMETERS = 10.0, 1.5
 """The larger of the two is the length of the waves below which a centreline is smoothed."""
 _ROUNDS = 2
+_FOREIGN_SHARE = 0.05
+"""Of another vessel in a section whose centroid is still good."""
 _THINNEST_VOXELS = 1.0
 _DRAWN_ON_RADII = 3.0
 _IN_THE_MIDDLE = 0.85
@@ -159,7 +161,7 @@ def _centred(cores: list[FloatArray], chains: list[Chain], lumen: Lumen) -> list
                 weights[index] = 0
                 continue
             share = territory.foreign_share(outline.inside_mm, number, along[index], length_mm=length)
-            weights[index] = share <= FOREIGN_SHARE
+            weights[index] = share <= _FOREIGN_SHARE
             targets[index] = outline.centre_mm if weights[index] else points[index]
         if np.count_nonzero(weights) < len(points) / 4:
             moved.append(core)

@@ -36,7 +36,7 @@ def measure_profiles(lines: Sequence[Centreline], lumen: Lumen, shape: Sequence[
     """The sections at every point of the centrelines of a lumen, which lies in an image of `shape`.
 
     A section is not measured within its own radius of an end, where its plane may leave the vessel; where more than
-    5 % of it is another vessel; where it touches the image's border; where it is less than two voxels wide; or where it
+    1 % of it is another vessel; where it touches the image's border; where it is less than two voxels wide; or where it
     is more than 2.5 times as long as wide, as a plane along a vessel is.
     """
     if not lines:

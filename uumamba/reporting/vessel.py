@@ -152,7 +152,7 @@ def _draw_profile(axes: Axes, number: int, tree: VesselTree, whole: Part, zones:
     axes.plot(along, values["largest_mm"], color=colour, linewidth=0.9)
     axes.plot(along, values["smallest_mm"], color=colour, linewidth=0.9)
     axes.plot(along, values["equivalent_mm"], color="black", linewidth=1.5)
-    top = 1.3 * float(np.nanmax(values["largest_mm"]))
+    top = 1.5 * float(np.nanmax(values["largest_mm"]))
     axes.set_xlim(0, vessel.line.length_mm)
     axes.set_ylim(0, top)
     for place in vessel.line.breaks_mm:
@@ -184,7 +184,7 @@ def _shade_zones(axes: Axes, vessel: Vessel, zones: Mapping[str, Sequence[int]])
         axes.axvspan(low, high, color="0.5", alpha=0.16 if run % 2 else 0.04, linewidth=0)
         upright = (high - low) / length < _NARROW + 0.012 * len(names[first])
         axes.text(
-            (low + high) / 2, 0.03, names[first], transform=axes.get_xaxis_transform(), ha="center", va="bottom",
+            (low + high) / 2, 0.97, names[first], transform=axes.get_xaxis_transform(), ha="center", va="top",
             fontsize=7, color="0.25", rotation=90 if upright else 0,
         )  # fmt: skip
 
