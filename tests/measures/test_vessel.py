@@ -181,10 +181,3 @@ def test_a_hole_through_the_wall_is_no_loop_and_no_branch() -> None:
     x, z = mask.shape[0] // 2 + 5, mask.shape[2] // 2
     mask[x, :, z] = False
     assert counts(measure(mask)) == ONE
-
-
-def test_a_short_side_branch_does_not_widen_its_vessel() -> None:
-    mask, _ = draw(straight((0, 0, 1), 60, 5.2), straight((1, 0, 0), 7.2, 2.4, start=(0, 0, 30)))
-    tree = measure(mask)
-    assert tree.branches == 1
-    assert max(section.largest_mm or 0 for section in measured(tree)) < 11.2

@@ -71,15 +71,11 @@ class Centreline:
 
 @dataclass(frozen=True, eq=False)
 class Centrelines:
-    """All centrelines of one lumen, thickest first, and what its skeleton counts; none if it is wider than long.
-
-    `stubs_mm` are points (n, 3) of side branches that are too short for a centreline.
-    """
+    """All centrelines of one lumen, thickest first, and what its skeleton counts; none if it is wider than long."""
 
     lines: tuple[Centreline, ...]
     junctions: int
     loops: int
-    stubs_mm: tuple[FloatArray, ...] = ()
 
 
 def find_centrelines(lumen: Lumen, step_mm: float) -> Centrelines:
@@ -90,12 +86,12 @@ def find_centrelines(lumen: Lumen, step_mm: float) -> Centrelines:
         return Centrelines((), 0, graph.loops)
     cores = [_core(chain, graph, lumen) for chain in chains]
     for _ in range(_ROUNDS):
-        cores = _centred(cores, chains, lumen, graph.stubs_mm)
+        cores = _centred(cores, chains, lumen)
     even = [_even(line, step_mm) for line in _finished(cores, chains, graph, lumen)]
     thickness = [float(np.median(lumen.radius_mm(line.points_mm))) * line.length_mm for line in even]
     order = sorted(range(len(even)), key=lambda number: -thickness[number])
     lines = [even[number] for number in order]
-    return Centrelines(tuple(lines), len(graph.junctions), graph.loops, tuple(graph.stubs_mm))
+    return Centrelines(tuple(lines), len(graph.junctions), graph.loops)
 
 
 def _is_long(chain: Chain, lumen: Lumen) -> bool:
@@ -147,13 +143,10 @@ def _cutoff_mm(points: FloatArray, lumen: Lumen) -> float:
     return max(CUTOFF_VOXELS * lumen.voxel_mm, 4 * float(lumen.spacing_mm.max()), CUTOFF_DIAMETERS * diameter)
 
 
-def _centred(
-    cores: list[FloatArray], chains: list[Chain], lumen: Lumen, stubs_mm: list[FloatArray]
-) -> list[FloatArray]:
+def _centred(cores: list[FloatArray], chains: list[Chain], lumen: Lumen) -> list[FloatArray]:
     """Every core moved to its cross-sections' centroids, bridged where these hold another vessel, and smoothed."""
-    owners = [*cores, *stubs_mm]
-    radii = [lumen.radius_mm(points) for points in owners]
-    territory = Territory(owners, [arc_lengths_mm(points) for points in owners], radii)
+    radii = [lumen.radius_mm(points) for points in cores]
+    territory = Territory(cores, [arc_lengths_mm(points) for points in cores], radii)
     moved = []
     for number, (core, chain) in enumerate(zip(cores, chains, strict=True)):
         points = resample(core, lumen.voxel_mm)

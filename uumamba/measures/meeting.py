@@ -46,7 +46,7 @@ def with_corner(
 def turns(before: FloatArray, after: FloatArray) -> bool:
     """Whether a vessel's directions (3,) before and after a junction differ by more than `KINK_DEGREES`."""
     lengths = float(np.linalg.norm(before) * np.linalg.norm(after))
-    return float(before @ after) < np.cos(np.radians(KINK_DEGREES)) * lengths
+    return bool(before @ after < np.cos(np.radians(KINK_DEGREES)) * lengths)
 
 
 def meeting_point(points_mm: FloatArray, parent_mm: FloatArray, node_mm: FloatArray, radius_mm: float) -> FloatArray:

@@ -13,13 +13,13 @@ from uumamba.measures.meeting import turns
 from uumamba.measures.section import Outline, coarsest_mm, cut
 from uumamba.measures.territory import FOREIGN_SHARE, Territory
 
-LARGEST_RATIO = 2.5
+LARGEST_RATIO = 2.0
 """A section that is longer than this, for its width, runs along a vessel and not across it."""
 FEWEST_VOXELS = 2.0
 """A section of fewer voxels across has no diameter."""
 NEAR_END, AT_JUNCTION, INSIDE = "near an end", "at a junction", "within the vessel that it leaves"
 CUT, THIN, OPEN = "cut by the field of view", "fewer than 2 voxels across", "no whole cross-section"
-OBLONG = "more than 2.5 times as long as wide"
+OBLONG = "more than twice as long as wide"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +38,13 @@ def measure_profiles(found: Centrelines, lumen: Lumen, shape: Sequence[int]) -> 
     """The sections at every point of the centrelines of a lumen, which lies in an image of `shape`.
 
     A section is not measured within its own radius of an end, where its plane may leave the vessel; where more than
-    1 % of it is another vessel or a stub of one; where the vessel turns at a fork; where it touches the image's border;
-    where it is less than two voxels wide; or where it is more than 2.5 times as long as wide, as a plane along a vessel
-    is.
+    1 % of it is another vessel; where the vessel turns at a fork; where it touches the image's border; where it is less
+    than two voxels wide; or where it is more than twice as long as wide, as a plane along a vessel is.
     """
     if not found.lines:
         return []
     along = [arc_lengths_mm(line.points_mm)[~line.inside] for line in found.lines]
-    points = [*(line.points_mm[~line.inside] for line in found.lines), *found.stubs_mm]
-    along += [arc_lengths_mm(stub) for stub in found.stubs_mm]
+    points = [line.points_mm[~line.inside] for line in found.lines]
     territory = Territory(points, along, [lumen.radius_mm(each) for each in points])
     last = (np.asarray(shape) - 1) * lumen.spacing_mm
     return [_profile(number, line, lumen, territory, last) for number, line in enumerate(found.lines)]

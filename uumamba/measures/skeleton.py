@@ -25,7 +25,6 @@ MERGED_RADII = 0.5
 _TOUCHING = 1.75
 _SHORTEST_LOOP = 4
 """Voxels of a path from a junction to itself; a shorter one is a corner of the junction, not a hole in the mask."""
-_SHORTEST_STUB = 2
 _Neighbours = list[set[int]]
 
 
@@ -46,14 +45,12 @@ class SkeletonGraph:
     """Branches by number, and the positions and radii of the nodes that they meet in.
 
     A node of one branch end is a free end, of three and more a junction; a ring without one has a node of its own.
-    `stubs_mm` are the points (n, 3) of pruned spurs that lie outside the ball of the junction which they left.
     """
 
     def __init__(self, lumen: Lumen) -> None:
         self._lumen = lumen
         self.nodes_mm: list[FloatArray] = []
         self.branches: dict[int, Branch] = {}
-        self.stubs_mm: list[FloatArray] = []
         voxels = np.argwhere(skeleton(lumen.solid))
         self._trace(_neighbours(voxels), lumen.positions(voxels))
         self._simplify()
@@ -112,10 +109,7 @@ class SkeletonGraph:
             if spurs:
                 number = min(spurs, key=spurs.__getitem__)
                 inner = max(self.branches[number].nodes, key=degrees.__getitem__)
-                points = self.branches.pop(number).points_mm
-                outside = np.linalg.norm(points - self.nodes_mm[inner], axis=1) > self.radius_mm(inner)
-                if np.count_nonzero(outside) >= _SHORTEST_STUB:
-                    self.stubs_mm.append(points[outside])
+                del self.branches[number]
                 self._join(inner)
                 continue
             handles = [number for number in self.branches if self._is_handle(number, degrees)]
