@@ -15,6 +15,8 @@ from uumamba.measures.territory import FOREIGN_SHARE, Territory
 
 LARGEST_RATIO = 2.0
 """A section that is longer than this, for its width, runs along a vessel and not across it."""
+LARGEST_STEP = 1.3
+"""Where the diameter grows by more than this from one section to the next, the plane has run out into a branch."""
 FEWEST_VOXELS = 2.0
 """A section of fewer voxels across has no diameter."""
 NEAR_END, AT_JUNCTION, INSIDE = "near an end", "at a junction", "within the vessel that it leaves"
@@ -71,7 +73,45 @@ def _profile(
             sections.append(Section(at, place, reason=reason))
         else:
             sections.append(Section(at, place, outline.equivalent_mm, outline.largest_mm, outline.smallest_mm))
-    return tuple(sections)
+    return without_spikes(sections)
+
+
+def without_spikes(sections: Sequence[Section]) -> tuple[Section, ...]:
+    """Sections of which those are not measured that leap out: wider by a step, for less than half their diameter.
+
+    Beside a branch too short for a centreline a plane runs out into it; a vessel's own bulge has no steps.
+    """
+    kept = list(sections)
+    for run in _runs(sections):
+        sizes = [sections[index].equivalent_mm or 0.0 for index in run]
+        beside = [_size(sections, run[0] - 1), _size(sections, run[-1] + 1)]
+        steps = [
+            size > LARGEST_STEP * other for size, other in zip((sizes[0], sizes[-1]), beside, strict=True) if other
+        ]
+        length = sections[run[-1]].at_mm - sections[run[0]].at_mm
+        if any(steps) and length < min(sizes) / 2:
+            for index in run:
+                kept[index] = Section(kept[index].at_mm, kept[index].place_mm, reason=AT_JUNCTION)
+    return tuple(kept)
+
+
+def _runs(sections: Sequence[Section]) -> list[list[int]]:
+    """The numbers of measured sections in a row without a step."""
+    runs: list[list[int]] = []
+    for index in range(len(sections)):
+        size, before = _size(sections, index), _size(sections, index - 1)
+        if not size:
+            continue
+        if before and max(size, before) <= LARGEST_STEP * min(size, before):
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return runs
+
+
+def _size(sections: Sequence[Section], index: int) -> float:
+    """A section's diameter, 0 if it is not measured or there is none of this number."""
+    return (sections[index].equivalent_mm or 0.0) if 0 <= index < len(sections) else 0.0
 
 
 def _at_forks(line: Centreline, radii_mm: FloatArray) -> NDArray[np.bool_]:
