@@ -77,7 +77,7 @@ def _profile(
 
 
 def without_spikes(sections: Sequence[Section]) -> tuple[Section, ...]:
-    """Sections of which those are not measured that leap out: wider by a step, for less than half their diameter.
+    """Sections of which those are not measured that leap out: wider by a step, for less than a quarter of their diameter.
 
     Beside a branch too short for a centreline a plane runs out into it; a vessel's own bulge has no steps.
     """
@@ -89,7 +89,7 @@ def without_spikes(sections: Sequence[Section]) -> tuple[Section, ...]:
             size > LARGEST_STEP * other for size, other in zip((sizes[0], sizes[-1]), beside, strict=True) if other
         ]
         length = sections[run[-1]].at_mm - sections[run[0]].at_mm
-        if any(steps) and length < min(sizes) / 2:
+        if any(steps) and length < min(sizes) / 4:
             for index in run:
                 kept[index] = Section(kept[index].at_mm, kept[index].place_mm, reason=AT_JUNCTION)
     return tuple(kept)

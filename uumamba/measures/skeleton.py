@@ -244,11 +244,15 @@ def _paths(neighbours: _Neighbours, node_of: dict[int, int], seen: set[int]) -> 
                     direct.add(pair)
                     yield [start, step]
             elif step not in seen:
-                path = [start, step]
-                while path[-1] not in node_of:
-                    seen.add(path[-1])
-                    path.append(next(voxel for voxel in sorted(neighbours[path[-1]]) if voxel != path[-2]))
-                yield path
+                yield _walk(neighbours, node_of, [start, step], seen)
+
+
+def _walk(neighbours: _Neighbours, node_of: dict[int, int], path: list[int], seen: set[int]) -> list[int]:
+    """The path on to the next node; each voxel on the way has one neighbour behind and one before it."""
+    while path[-1] not in node_of:
+        seen.add(path[-1])
+        path.append(next(voxel for voxel in sorted(neighbours[path[-1]]) if voxel != path[-2]))
+    return path
 
 
 def _rings(neighbours: _Neighbours, node_of: dict[int, int], seen: set[int]) -> Iterator[list[int]]:
