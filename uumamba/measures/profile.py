@@ -77,7 +77,7 @@ def _profile(
 
 
 def without_spikes(sections: Sequence[Section]) -> tuple[Section, ...]:
-    """Sections of which those are not measured that leap out: wider by a step, for less than a quarter of their diameter.
+    """Sections of which those are not measured that leap out: wider by a step, for less than a quarter of a diameter.
 
     Beside a branch too short for a centreline a plane runs out into it; a vessel's own bulge has no steps.
     """
