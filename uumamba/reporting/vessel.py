@@ -123,10 +123,9 @@ def _frame(axes: Axes, view: _View, flat: np.ndarray, sides: Sequence[float], tr
     """Cut to the vessels, or without one to the mask; the patient's right and front are on the left; a scale in mm."""
     limits = []
     for direction, axis in enumerate((view.across, view.up)):
-        places = [vessel.line.points_mm[:, axis] for vessel in tree.vessels]
-        if not places:
-            places = [np.flatnonzero(flat.any(axis=direction)) * sides[direction]]
-        found = np.concatenate(places)
+        found = np.flatnonzero(flat.any(axis=direction)) * float(sides[direction])
+        if tree.vessels:
+            found = np.concatenate([vessel.line.points_mm[:, axis] for vessel in tree.vessels])
         low, high = (found.min(), found.max()) if len(found) else (0.0, flat.shape[1 - direction] * sides[direction])
         margin = _MARGIN_MM + _margin_of(tree)
         limits.append((float(low) - margin, float(high) + margin))
