@@ -17,7 +17,7 @@ from uumamba.core.thinning import skeleton
 from uumamba.measures.lumen import FloatArray, Lumen
 
 SPUR_RADII = 1.5
-"""A spur reaches no further from its junction than this many radii there; corners of a flat end are at 1.41."""
+"""A spur reaches no further, but for a voxel, from its junction than so many radii there; a flat end's corner 1.41."""
 FORKED_TIP_RADII = 2.0
 """Two ends that both reach no further from their junction than this are corners of one end."""
 MERGED_RADII = 0.5
@@ -129,13 +129,12 @@ class SkeletonGraph:
         tip, inner = sorted(branch.nodes, key=degrees.__getitem__)
         if degrees[tip] != 1 or degrees[inner] < 3:
             return None
-        radius = self.radius_mm(inner)
-        reach = self._reach_mm(tip, inner)
+        radius, voxel = self.radius_mm(inner), float(self._lumen.spacing_mm.max())
         across = [self.branches[other].nodes[1 - side] for other, side in self.ends_at(inner)]
-        tips = [node for node in across if degrees[node] == 1]
-        near = [node for node in tips if self._reach_mm(node, inner) < FORKED_TIP_RADII * radius]
-        forked = len(near) == 2 and degrees[inner] == 3
-        limit = (FORKED_TIP_RADII if forked else SPUR_RADII) * radius + self._lumen.voxel_mm
+        corner = FORKED_TIP_RADII * radius + voxel
+        near = [node for node in across if degrees[node] == 1 and self._reach_mm(node, inner) < corner]
+        limit = corner if len(near) == 2 and degrees[inner] == 3 else SPUR_RADII * radius + voxel
+        reach = self._reach_mm(tip, inner)
         return reach - limit if reach < limit else None
 
     def _reach_mm(self, tip: int, inner: int) -> float:
@@ -245,11 +244,15 @@ def _paths(neighbours: _Neighbours, node_of: dict[int, int], seen: set[int]) -> 
                     direct.add(pair)
                     yield [start, step]
             elif step not in seen:
-                path = [start, step]
-                while path[-1] not in node_of:
-                    seen.add(path[-1])
-                    path.append(next(voxel for voxel in sorted(neighbours[path[-1]]) if voxel != path[-2]))
-                yield path
+                yield _walk(neighbours, node_of, [start, step], seen)
+
+
+def _walk(neighbours: _Neighbours, node_of: dict[int, int], path: list[int], seen: set[int]) -> list[int]:
+    """The path on to the next node; each voxel on the way has one neighbour behind and one before it."""
+    while path[-1] not in node_of:
+        seen.add(path[-1])
+        path.append(next(voxel for voxel in sorted(neighbours[path[-1]]) if voxel != path[-2]))
+    return path
 
 
 def _rings(neighbours: _Neighbours, node_of: dict[int, int], seen: set[int]) -> Iterator[list[int]]:
