@@ -1,4 +1,6 @@
-"""AortaSeg24: five folds, and their ensemble on a fifth of the patients, which no fold sees: there is no public test split.
+"""AortaSeg24: five folds, and their ensemble on a fifth of the patients, whom no fold sees.
+
+There is no public test split.
 
     python pipelines/aorta.py --data AortaSeg24     (folder with images and masks)
     python pipelines/aorta.py --smoke               (generated aortas, minutes)

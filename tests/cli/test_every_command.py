@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,28 @@ def test_help_names_every_option_and_says_what_it_does(name: str, capsys: pytest
 def test_a_missing_option_is_named(name: str, missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = [word for option, value in COMMANDS[name].required.items() if option != missing for word in (option, value)]
     assert uumamba(*name.split(), *COMMANDS[name].arguments, *given) == 2
-    assert missing in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("uumamba: ")
+    assert missing in line
+
+
+def test_what_cannot_be_parsed_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for line, named in (
+        ("infer --model a --input b --output c --overlap 2", "--overlap"),
+        ("evaluate --overlap 2", "--overlap"),
+        ("segment", "segment"),
+        ("config", "missing command"),
+    ):
+        assert uumamba(*line.split()) == 2
+        (error,) = capsys.readouterr().err.splitlines()
+        assert error.startswith("uumamba: ")
+        assert error.endswith(" --help`")
+        assert named in error
+
+
+def test_the_version_is_the_installed_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert uumamba("--version") == 0
+    assert capsys.readouterr().out == f"uumamba {version('uumamba')}\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

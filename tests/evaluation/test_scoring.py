@@ -322,12 +322,13 @@ def test_regions_are_scored_as_the_masks_of_all_their_numbers() -> None:
     prediction, reference = np.roll(heart(), 1, axis=0), heart()
     reference[:, 4:6] = 4
     known = reference != 4
-    scores = score_label_maps("case", prediction, reference, SPACING_MM, same_labels(regions))
+    labels = same_labels(regions, tubular=regions.names[1:])
+    scores = score_label_maps("case", prediction, reference, SPACING_MM, labels)
     assert [score.structure for score in scores] == ["heart", "left", "LV"]
     for score in scores:
         masks = (np.isin(each, regions.members[score.structure]) & known for each in (prediction, reference))
         predicted, true = masks
-        assert tuple(score.metrics) == metrics_for(tubular=False)
+        assert tuple(score.metrics) == metrics_for(tubular=True)
         for name, value in score.metrics.items():
             assert value == pytest.approx(METRICS[name].function(predicted, true, SPACING_MM)), name
         assert score.reference_ml == pytest.approx(true.sum() * 22.5 / 1000)

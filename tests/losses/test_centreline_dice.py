@@ -145,6 +145,17 @@ def test_structures_by_name() -> None:
     assert torch.equal(every(level), of_all)
 
 
+def test_a_region_is_a_structure_by_its_own_output() -> None:
+    """Of two regions, by sigmoids, the inner one alone is asked for; the outer one's output does not matter."""
+    labels = LabelSet(names=("background", "heart", "LAD"), regions=((1, 2), (2,)), written=(1, 2))
+    target = tube((12, 12, 16)) + 1
+    logits = torch.stack([torch.zeros(1, 12, 12, 16), 60.0 * (target[:, 0] == 2) - 30], dim=1).requires_grad_()
+    settings = LossSettings(centreline=CentrelineDiceSettings(structures=("LAD",)))
+    value = settings.build(labels=labels, batch_dice=True, levels=1)([logits], [target])
+    assert value.terms["centreline"].item() == pytest.approx(0, abs=1e-6)
+    assert value.terms["region"].item() > 0.1
+
+
 def test_an_unknown_structure() -> None:
     settings = LossSettings(centreline=CentrelineDiceSettings(structures=("LAD", "RCA")))
     with pytest.raises(ConfigError, match=r"structures: must be among heart, LAD, LCX, got 'RCA'; null is all of them"):

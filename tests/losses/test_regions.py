@@ -10,6 +10,7 @@ from torch import Tensor
 
 from uumamba.core.errors import ConfigError
 from uumamba.core.labels import LabelSet
+from uumamba.losses.centreline_dice import CentrelineDiceSettings, centreline
 from uumamba.losses.cross_entropy import distribution
 from uumamba.losses.focal import pixel
 from uumamba.losses.level import compare
@@ -129,6 +130,16 @@ def test_right_everywhere_has_no_loss_and_extreme_logits_are_finite() -> None:
         assert torch.isfinite(wrong)
         assert right.grad is not None
         assert right.grad.isfinite().all()
+
+
+def test_a_centreline_term_of_regions_is_that_of_each_alone() -> None:
+    """Of a region alone, seen as a choice between two labels whose logits are 0 and its own."""
+    logits, target = draw((9, 8))
+    names = CentrelineDiceSettings(structures=("left",), iterations=2)
+    value = LossSettings(centreline=names).build(labels=LABELS, batch_dice=True, levels=1)([logits], [target])
+    two = torch.stack([torch.zeros_like(logits[:, 1]), logits[:, 1]], dim=1)
+    alone = compare(two, torch.isin(target, torch.tensor([2, 3])).long())
+    torch.testing.assert_close(value.terms["centreline"], centreline(alone, iterations=2, batch_dice=True))
 
 
 def test_the_published_loss_has_no_regions() -> None:

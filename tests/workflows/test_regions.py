@@ -119,6 +119,8 @@ def test_sparse_annotations_of_regions(tmp_path: Path) -> None:
     run = train(data, tmp_path / "work")
     description = read_bundle(run).description
     assert description.labels.ignore == 3
+    assert description.fingerprint is not None
+    assert (description.fingerprint.labelled, description.fingerprint.structures) == (0, {})
     assert min(value or 0 for value in description.training.scores.values()) > 0.9
     store = WorkFolder(tmp_path / "work" / "sparse").store("2d")
     assert store.cases() == NAMES

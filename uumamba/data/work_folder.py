@@ -22,7 +22,7 @@ class WorkFolder:
     folds.json                     names of training and validation cases of each fold
     plan_<configuration>.json      the plans
     nnunet/                        nnU-Net's own files that the plans come from
-    preprocessed/<configuration>/  the cases
+    preprocessed/<configuration>/  the cases; roi_<configuration>_<spacing> has them for a coarse network
     runs/<name>/fold_<n>/          training runs, named after their configuration
     """
 

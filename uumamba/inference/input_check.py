@@ -95,18 +95,19 @@ def check_labels(fingerprint: Fingerprint, structures: Mapping[str, StructureFea
     `absent`: a structure that every training case has is missing; `volume`: it is smaller or larger than in all of
     them; `cut`: it touches a border of the image where it hardly ever does. At most one flag for each code.
     """
+    cases = fingerprint.cases if fingerprint.labelled is None else fingerprint.labelled
     found: dict[str, list[str]] = {"absent": [], "volume": [], "cut": []}
     for name, expected in fingerprint.structures.items():
         structure = structures.get(name)
         if structure is None:
-            if expected.present == fingerprint.cases:
-                found["absent"].append(f"{name} has no voxel, all {fingerprint.cases} training cases have it")
+            if expected.present == cases:
+                found["absent"].append(f"{name} has no voxel, all {cases} training cases have it")
             continue
         span = expected.volume_ml
-        if span is not None and _is_outside_ratio(structure.volume_ml, span, fingerprint.cases):
+        if span is not None and _is_outside_ratio(structure.volume_ml, span, cases):
             volume = f"{name} {structure.volume_ml:.3g} ml, in the {expected.present} training cases {span} ml"
             found["volume"].append(volume)
-        found["cut"].extend(_cuts(name, structure.borders, expected.borders, fingerprint.cases))
+        found["cut"].extend(_cuts(name, structure.borders, expected.borders, cases))
     return tuple(Flag(code, "; ".join(sentences)) for code, sentences in found.items() if sentences)
 
 

@@ -27,7 +27,7 @@ def tables(result: CheckResult) -> Iterator[Table | str]:
     for severity in SEVERITIES:
         problems = [problem for problem in result.problems if problem.severity == severity]
         if problems:
-            base = result.data if result.data.is_dir() else result.data.parent
+            base = result.data.parent if result.data.is_file() else result.data
             yield _table(severity, problems, base)
     counts = ", ".join(f"{name} {count}" for name, count in zip(_PLURALS, result.counts.values(), strict=True))
     yield f"{result.cases} cases in {escape(str(result.data))} checked in {result.seconds:.1f} s: {counts}"

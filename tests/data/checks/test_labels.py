@@ -50,3 +50,20 @@ def test_nothing_labelled_at_all_blocks() -> None:
     (problem,) = absent_structures([{}, {9: 3}], LABELS, FILE)
     assert problem.blocks
     assert problem.what == "none of the 2 training cases has a labelled voxel"
+
+
+def test_regions() -> None:
+    """A region is there if one of its numbers is."""
+    regions = LabelSet(names=("background", "all", "inner"), regions=((1, 2), (2,)), written=(1, 2))
+    counted = [{1: 5}, {1: 5}, {1: 4, 2: 3}]
+    (problem,) = absent_structures(counted, regions, Path("data"))
+    assert problem.what == "inner (label 2) is in 1 of 3 label maps"
+    (problem,) = absent_structures([{2: 1}, {}, {2: 3}], swapped_names(), Path("data"))
+    assert problem.what == "rare (label 1+3) is in 0 of 2 label maps"
+    (problem,) = label_problems(Path("case"), {1: 5, 7: 2}, regions)
+    assert problem.what == "labels must be 0 to 2 (1+2 all, 2 inner), found also 7 (2 voxels)"
+    assert list(label_problems(Path("case"), {2: 5}, regions)) == []
+
+
+def swapped_names() -> LabelSet:
+    return LabelSet(names=("background", "rare", "often"), regions=((1, 3), (2,)), written=(1, 2))

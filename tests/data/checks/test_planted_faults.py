@@ -39,7 +39,7 @@ SAYS = {
     "patient in two folds": r"patient patient03 is on both sides of fold 0, 1 \(case03, case07\)",
     "patient in the test split": r"patient patient00 is in the training and in the test split \(case00, case11\)",
     "one name twice": "2 cases are named case03",
-    "few patients": "12 patients are too few for 13 folds",
+    "few patients": r"cases of 12 patient\(s\) are too few for 13 folds",
     "case twice": "the same image as .*case03_0000.nii.gz",
     "label map twice": "the same label map as .*case03.nii.gz, whose image is another",
     "empty label map": "no voxel of any structure is labelled",

@@ -24,9 +24,10 @@ class HashedFile:
 
 
 def hash_voxels(data: NDArray[Any]) -> str:
-    """SHA-256 of shape, type and voxels: the same whatever the file's format, compression and header."""
-    digest = sha256(f"{data.shape} {data.dtype.str}".encode())
-    digest.update(np.ascontiguousarray(data.T).data)  # a NIfTI's voxels lie so already
+    """SHA-256 of shape and voxels as float32: the same whatever the file's type, format, compression and header."""
+    digest = sha256(str(data.shape).encode())
+    for part in np.moveaxis(data, -1, 0):  # slice by slice, because they are copied
+        digest.update(np.ascontiguousarray(part.T, dtype=np.float32).data)
     return digest.hexdigest()
 
 
@@ -41,7 +42,7 @@ def image_duplicates(
     for group in _groups(files):
         first, *others = group
         for other in others:
-            what, patients = f"the same image as {first.file}", {first.case.patient, other.case.patient}
+            what, patients = _same_image(first, other), {first.case.patient, other.case.patient}
             if not patients_known or len(patients) == 1:
                 yield Problem(other.file, what, "keep one of them", blocks=False, kind="same_image")
             elif patients in one_person:
@@ -52,6 +53,14 @@ def image_duplicates(
                 names = f"patient {other.case.patient} and not {first.case.patient}"
                 what += f", but of {names}: one would be learned from and the other tested on"
                 yield Problem(other.file, what, "keep one of them, or name the patient alike", kind="same_image")
+
+
+def _same_image(first: HashedFile, other: HashedFile) -> str:
+    if first.file != other.file:
+        return f"the same image as {first.file}"
+    if first.case.name == other.case.name:
+        return f"the same image in two channels of {other.case.name}"
+    return f"the same image in the cases {first.case.name} and {other.case.name}"
 
 
 def label_duplicates(files: Iterable[HashedFile], images: Iterable[HashedFile]) -> Iterator[Problem]:

@@ -28,12 +28,13 @@ def label_problems(path: Path, counts: Mapping[int, int], labels: LabelSet) -> I
     """Numbers that are not in the set; or else a label map that holds none of its structures."""
     strange = [number for number in counts if number not in {*range(labels.classes), labels.ignore}]
     if strange:
-        allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
+        names = ", ".join(labels.names) if labels.regions is None else labels.in_words
+        allowed = f"0 to {labels.classes - 1} ({names})"
         found = ", ".join(f"{number} ({counts[number]} voxels)" for number in strange[:_MOST_NUMBERS])
         more = f" and {len(strange) - _MOST_NUMBERS} more" if len(strange) > _MOST_NUMBERS else ""
         what = f"labels must be {allowed}, found also {found}{more}"
         yield Problem(path, what, "correct them, or the names and numbers of the data set", kind="labels")
-    elif not any(number in counts for number in labels.structures.values()):
+    elif not any(0 < number < labels.classes for number in counts):
         yield Problem(
             path,
             "no voxel of any structure is labelled",
@@ -49,13 +50,13 @@ def absent_structures(counted: Sequence[Mapping[int, int]], labels: LabelSet, pl
     `counted` holds `count_labels` of each training case. Label maps without any structure are not counted, they are
     told one by one.
     """
-    drawn = [counts for counts in counted if any(number in counts for number in labels.structures.values())]
+    drawn = [counts for counts in counted if any(0 < number < labels.classes for number in counts)]
     if counted and not drawn:
         what = f"none of the {len(counted)} training cases has a labelled voxel"
         yield Problem(place, what, "give label maps with structures", kind="empty_labels")
-    for name, number in labels.structures.items():
-        having = sum(number in counts for counts in drawn)
+    for name, numbers in labels.members.items():
+        having = sum(not counts.keys().isdisjoint(numbers) for counts in drawn)
         if drawn and having < (1 - MOSTLY_ABSENT) * len(drawn):
-            what = f"{name} (label {number}) is in {having} of {len(drawn)} label maps"
+            what = f"{name} (label {'+'.join(map(str, numbers))}) is in {having} of {len(drawn)} label maps"
             fix = "check names and numbers; a structure this rare is hardly learned"
             yield Problem(place, what, fix, blocks=False, kind="absent_structure")

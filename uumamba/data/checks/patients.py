@@ -38,7 +38,7 @@ def count_problems(training: Sequence[Case], folds: int, place: Path) -> Iterato
     """Fewer patients than there shall be folds."""
     patients = len({case.patient for case in training})
     if patients < folds:
-        what = f"{patients} patients are too few for {folds} folds"
+        what = f"cases of {patients} patient(s) are too few for {folds} folds"
         yield Problem(place, what, "add patients, or lower planning.folds", kind="few_patients")
 
 

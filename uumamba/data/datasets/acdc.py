@@ -17,7 +17,7 @@ from uumamba.data.problem import Problem, ProblemError
 
 GROUPS = ("DCM", "HCM", "MINF", "NOR", "RV")
 ONE_PERSON = (frozenset({"patient074", "patient076"}),)
-"""Equal voxel for voxel in both frames, as published, with group, height and weight; the label maps were drawn twice."""
+"""Equal voxel for voxel in both frames, with group, height and weight; the label maps were drawn twice."""
 _LAYOUT = "give the folder that holds database/training/patient001/Info.cfg"
 
 

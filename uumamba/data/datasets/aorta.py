@@ -91,6 +91,7 @@ _DESCRIPTION = DatasetDescription(
         "Aortic Branches and Zones in Computed Tomography Angiography: The AortaSeg24 Challenge. arXiv:2502.05330, "
         "2025. doi:10.48550/arXiv.2502.05330"
     ),
+    tubular=LABELS.names[1:],
 )
 
 AORTA = Dataset(_DESCRIPTION, index)

@@ -6,7 +6,6 @@
 Images of several channels are files with a fourth axis.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +62,7 @@ def _index(folder: Path, *, content: dict[str, Any], channels: int) -> Listing:
             training.append(case)
     listed = [entry for entry in content.get("test") or () if isinstance(entry, str)]
     test = [case for image in listed if (case := _case(folder, image, None, channels, problems)) is not None]
-    problems += _not_listed(folder, [*training, *test])
+    problems += _not_listed(folder, content)
     return Listing(tuple(training), tuple(test), problems=tuple(problems))
 
 
@@ -78,9 +77,11 @@ def _case(folder: Path, image: str, label: str | None, channels: int, problems: 
     return Case(name, name, (path,) * channels, reference, frames=frames)
 
 
-def _not_listed(folder: Path, cases: Sequence[Case]) -> list[Problem]:
-    """Files that lie there, but are of no case: a slip, or left out on purpose."""
-    known = {path.resolve() for case in cases for path in case.files}
+def _not_listed(folder: Path, content: dict[str, Any]) -> list[Problem]:
+    """Files that lie there, but are not named: a slip, or left out on purpose."""
+    entries = [entry for entry in content["training"] if isinstance(entry, dict)]
+    named = [*(name for entry in entries for name in entry.values()), *(content.get("test") or ())]
+    known = {(folder / name).resolve() for name in named if isinstance(name, str)}
     folders = [folder / name for name in ("imagesTr", "labelsTr") if (folder / name).is_dir()]
     strays = [path for each in folders for path in find_images(each) if path.resolve() not in known]
     fix = "list its case there, or leave it out"

@@ -99,6 +99,7 @@ _DESCRIPTION = DatasetDescription(
         "computed tomography angiography images. Computerized Medical Imaging and Graphics 109, 102287, 2023. "
         "doi:10.1016/j.compmedimag.2023.102287"
     ),
+    tubular=(ARTERY,),
 )
 
 IMAGECAS = Dataset(_DESCRIPTION, index)
