@@ -6,7 +6,7 @@ import pytest
 
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
-from uumamba.evaluation.label_file import read_label_match, read_structure_numbers, read_label_set
+from uumamba.evaluation.label_file import read_label_match, read_label_set, read_structure_numbers
 from uumamba.evaluation.label_match import LabelMatch, same_labels
 
 
