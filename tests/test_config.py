@@ -76,6 +76,15 @@ def test_the_shipped_configurations_with_freqfusion_differ_in_their_decoder_alon
     assert load_config(find_config(fused), ["network.decoder.name=unet"]) == load_config(find_config(plain))
 
 
+@pytest.mark.parametrize("name", ["imagecas", "aorta"])
+def test_the_sister_for_24_gb_differs_in_its_memory_alone(name: str) -> None:
+    reference = load_config(find_config(name))
+    assert load_config(find_config(f"{name}-24gb")) == load_config(find_config(name), ["hardware.memory_gb=22"])
+    small = load_config(find_config(f"{name}-small"))
+    assert small.planning == reference.planning  # all three train from one work folder
+    assert small.plan.configuration == reference.plan.configuration == "3d_fullres"
+
+
 def test_another_decoder_does_not_inherit_settings() -> None:
     with pytest.raises(
         ConfigError, match=r"--set: network\.decoder\.name: must be one of 'unet', 'freqfusion', got 'x'"

@@ -15,6 +15,7 @@ from uumamba.core.settings import Settings
 from uumamba.core.strict_yaml import parse_yaml, read_yaml
 from uumamba.data.augment import AugmentationSettings
 from uumamba.data.plan import Plan, PlanningSettings
+from uumamba.inference.roi import InferenceSettings
 from uumamba.losses.segmentation import LossSettings
 from uumamba.models.networks import NetworkSettings
 from uumamba.models.umamba import UMambaSettings
@@ -46,6 +47,7 @@ class RunConfig(Settings):
     schedule: ScheduleSettings = PolySettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     training: TrainingSettings = TrainingSettings()
+    inference: InferenceSettings = InferenceSettings()
     hardware: HardwareSettings = HardwareSettings()
 
     @model_validator(mode="after")
@@ -94,8 +96,16 @@ def find_config(name_or_path: str) -> Path:
 
 
 def config_for(dataset: str, name_or_path: str | None, overrides: Sequence[str]) -> RunConfig:
-    """The configuration that a command asks for; without one, the shipped configuration named after the data set."""
-    return load_config(find_config(name_or_path or dataset), overrides)
+    """The configuration that a command asks for; without one, that of the data set's name, or else every default."""
+    chosen = name_or_path or (dataset if dataset in shipped_configs() else None)
+    return load_config(None if chosen is None else find_config(chosen), overrides)
+
+
+def run_name(dataset: str, name_or_path: str | None) -> str:
+    """What a run is called unless its user names it: after its configuration, as `config_for` chooses it."""
+    if name_or_path is not None:
+        return Path(name_or_path).stem
+    return dataset if dataset in shipped_configs() else "default"
 
 
 def dump_config(config: RunConfig) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Command:
 
 
 COMMANDS = {
+    "check": Command({}, ("--data", "--dataset", "--output", "--config", "--set", "--verbose")),
     "preprocess": Command({"--dataset": "acdc", "--data": WRONG_FOLDER}, ("--work", "--config", "--set", "--verbose")),
     "train": Command(
         {"--dataset": "acdc"},
@@ -83,8 +85,12 @@ COMMANDS = {
 
 # One wrong input for each command that takes any, and a part of what it says.
 WRONG = {
+    "check": (("--data", WRONG_FOLDER), f"{WRONG_FOLDER}: no such folder"),
     "preprocess": ((*COMMANDS["preprocess"].line,), f"{WRONG_FOLDER}: no such folder"),
-    "train": ((*COMMANDS["train"].line, "--work", "empty"), "no plan 3d_fullres here; run `uumamba preprocess`"),
+    "train": (
+        (*COMMANDS["train"].line, "--work", "empty"),
+        "no preprocessed data set here (there are: none); run `uumamba preprocess`",
+    ),
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
     "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),
@@ -146,7 +152,28 @@ def test_help_names_every_option_and_says_what_it_does(name: str, capsys: pytest
 def test_a_missing_option_is_named(name: str, missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = [word for option, value in COMMANDS[name].required.items() if option != missing for word in (option, value)]
     assert uumamba(*name.split(), *COMMANDS[name].arguments, *given) == 2
-    assert missing in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("uumamba: ")
+    assert missing in line
+
+
+def test_what_cannot_be_parsed_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for line, named in (
+        ("infer --model a --input b --output c --overlap 2", "--overlap"),
+        ("evaluate --overlap 2", "--overlap"),
+        ("segment", "segment"),
+        ("config", "missing command"),
+    ):
+        assert uumamba(*line.split()) == 2
+        (error,) = capsys.readouterr().err.splitlines()
+        assert error.startswith("uumamba: ")
+        assert error.endswith(" --help`")
+        assert named in error
+
+
+def test_the_version_is_the_installed_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert uumamba("--version") == 0
+    assert capsys.readouterr().out == f"uumamba {version('uumamba')}\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -22,7 +22,7 @@ class Recorder:
     signatures = ((),)
 
     def __init__(self, together: int) -> None:
-        self.barrier = threading.Barrier(together, timeout=20)
+        self.barrier = threading.Barrier(together, timeout=120)
         self.calls: list[tuple[int, int]] = []
 
     def __call__(self, *arguments: Any) -> None:

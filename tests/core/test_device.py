@@ -49,6 +49,6 @@ def test_freed_memory_is_used_again() -> None:
             "print(fresh, faults_of_many_blocks())",
         )
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=True)
     fresh, kept = map(int, done.stdout.split())
     assert kept < fresh / 2

@@ -6,7 +6,8 @@ import pytest
 
 from tests.fakes.acdc import write_fake
 from uumamba.core.errors import InputError
-from uumamba.data.datasets.acdc import index_test, index_training
+from uumamba.data.case import Case
+from uumamba.data.datasets.acdc import index
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "acdc"
 
@@ -16,6 +17,18 @@ def root(tmp_path: Path) -> Path:
     """A fake tree of four training patients and one test patient."""
     write_fake(tmp_path, patients=4, test_patients=1)
     return tmp_path
+
+
+def index_training(root: Path) -> tuple[Case, ...]:
+    """The training cases of a folder without a problem."""
+    listing = index(root)
+    listing.require_usable()
+    return listing.training
+
+
+def index_test(root: Path) -> tuple[Case, ...]:
+    """The test cases of a folder."""
+    return index(root).test
 
 
 def info(root: Path) -> Path:
@@ -128,7 +141,7 @@ def test_missing_frame(root: Path) -> None:
 
 def test_missing_reference(root: Path) -> None:
     (info(root).parent / "patient001_frame01_gt.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"patient001_frame01_gt\.nii\.gz: no such file; a training case needs"):
+    with pytest.raises(InputError, match=r"patient001_frame01_gt\.nii\.gz: no such file, but a training case needs"):
         index_training(root)
 
 

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from tests.fakes.plan import fake_plan
+from uumamba.core.labels import LabelSet
 from uumamba.data.case_features import PICTURE_CELLS, CaseFeatures, describe_case, picture_of, structures_of
 from uumamba.data.plan import Plan
 
@@ -112,3 +113,13 @@ def test_structures_are_counted_and_their_borders_named() -> None:
     assert structures_of(labels * 0, FLAT, spacing_mm=(5, 2, 1)) == {}
     single = np.ones((1, 6, 8), np.uint8)
     assert structures_of(single, FLAT, spacing_mm=(5, 2, 1))["shell"].borders == {"x-", "x+", "y-", "y+"}
+
+
+def test_a_region_has_the_volume_and_the_borders_of_all_its_numbers() -> None:
+    regions = LabelSet(names=("background", "all", "inner"), regions=((1, 2), (2,)), written=(1, 2))
+    plan = fake_plan((16, 16)).model_copy(update={"labels": regions})
+    labels = np.zeros((4, 6, 8), np.int16)
+    labels[0, 2:4, 2:4], labels[1:3, 0, 3] = 1, 2
+    found = structures_of(labels, plan, spacing_mm=(5, 2, 1))
+    assert (found["all"].volume_ml, found["inner"].volume_ml) == (pytest.approx(0.06), pytest.approx(0.02))
+    assert (found["all"].borders, found["inner"].borders) == ({"z-", "y-"}, {"y-"})

@@ -8,9 +8,10 @@ import pytest
 
 from uumamba.core.errors import InputError
 from uumamba.data.case import Case, require_distinct_names
+from uumamba.data.case_reading import read_case_images, read_case_labels
 from uumamba.data.datasets.dataset import Dataset
+from uumamba.data.datasets.sides import sided_pairs
 from uumamba.data.datasets.table import DATASETS
-from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.grid import require_same_grid
 
 NAMES = sorted(DATASETS)
@@ -26,37 +27,39 @@ def indexed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def every_case(dataset: Dataset, root: Path) -> tuple[Case, ...]:
     """All cases, of training and official test."""
-    return dataset.index(root) + dataset.index_test(root)
+    return dataset.index(root).cases
 
 
 def test_the_table_is_not_empty() -> None:
-    assert "acdc" in NAMES
+    assert NAMES == ["acdc", "aorta", "imagecas", "mnms"]
 
 
 def test_cases_are_distinct_and_their_files_are_there(indexed: tuple[Dataset, Path]) -> None:
     dataset, root = indexed
     cases = every_case(dataset, root)
-    assert dataset.index(root)
+    assert dataset.index(root).training
+    assert dataset.index(root).problems == ()
     require_distinct_names(cases)
     for case in cases:
-        assert len(case.images) == len(dataset.channels)
+        assert len(case.images) == len(dataset.description.channels)
         assert all(path.is_file() for path in case.images)
 
 
 def test_every_training_case_has_a_reference_of_its_labels_on_its_grid(indexed: tuple[Dataset, Path]) -> None:
     dataset, root = indexed
     seen: set[int] = set()
-    for case in dataset.index(root):
+    for case in dataset.index(root).training:
         assert case.label_map is not None
-        labels = read_label_map(case.label_map)
-        require_same_grid(read_image(case.images[0]), labels, case.name, "its reference")
+        labels = read_case_labels(case)
+        require_same_grid(read_case_images(case)[0], labels, case.name, "its reference")
         seen |= set(np.unique(labels.data).tolist())
-    assert seen == set(range(dataset.labels.classes))
+    assert seen == set(range(dataset.description.labels.classes))
 
 
 def test_training_and_official_test_share_no_patient(indexed: tuple[Dataset, Path]) -> None:
     dataset, root = indexed
-    assert not {case.patient for case in dataset.index(root)} & {case.patient for case in dataset.index_test(root)}
+    listing = dataset.index(root)
+    assert not {case.patient for case in listing.training} & {case.patient for case in listing.test}
 
 
 def test_indexing_twice_gives_the_same(indexed: tuple[Dataset, Path]) -> None:
@@ -66,24 +69,40 @@ def test_indexing_twice_gives_the_same(indexed: tuple[Dataset, Path]) -> None:
 
 def test_what_must_be_said_of_it_is_said(indexed: tuple[Dataset, Path]) -> None:
     dataset, _ = indexed
-    assert dataset.title
-    assert dataset.licence
-    assert "doi" in dataset.citation
-    assert dataset.surface_tolerance_mm > 0
-    assert set(dataset.mirrored_axes) <= {0, 1, 2}
+    assert dataset.description.title
+    assert dataset.description.licence
+    assert "doi" in dataset.description.citation
+    assert dataset.description.surface_tolerance_mm > 0
+    assert set(dataset.description.mirrored_axes) <= {0, 1, 2}
 
 
 def test_the_anatomy_is_that_of_its_structures(indexed: tuple[Dataset, Path]) -> None:
     dataset, _ = indexed
-    anatomy, known = dataset.anatomy, set(dataset.labels.structures)
+    anatomy, known = dataset.description.anatomy, set(dataset.description.labels.structures)
     touched = {name for names in anatomy.touches.values() for name in names}
-    assert {*anatomy.pieces, *anatomy.touches, *touched, *anatomy.solid} <= known
+    assert {*anatomy.pieces, *anatomy.touches, *touched, *anatomy.solid, *anatomy.fragments} <= known
     assert all(count >= 1 for count in anatomy.pieces.values())
     assert all(names and structure not in names for structure, names in anatomy.touches.items())
 
 
 def test_a_missing_folder_is_named(indexed: tuple[Dataset, Path], tmp_path: Path) -> None:
     dataset, _ = indexed
-    for index in (dataset.index, dataset.index_test):
-        with pytest.raises(InputError, match=r"nowhere: no such folder; give"):
-            index(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"nowhere: no such folder; give"):
+        dataset.index(tmp_path / "nowhere")
+
+
+def test_official_folds_share_no_patient_and_name_cases_that_are_there(indexed: tuple[Dataset, Path]) -> None:
+    dataset, root = indexed
+    listing = dataset.index(root)
+    patients = {case.name: case.patient for case in listing.cases}
+    for fold in listing.folds or ():
+        parts = [{patients[name] for name in part} for part in (fold.training, fold.validation, fold.test)]
+        assert parts[0]
+        assert parts[1]
+        assert not parts[0] & parts[1]
+        assert not parts[2] & (parts[0] | parts[1])
+
+
+def test_structures_with_sides_are_not_mirrored_from_left_to_right(indexed: tuple[Dataset, Path]) -> None:
+    description = indexed[0].description
+    assert (0 in description.mirrored_axes) is not bool(sided_pairs(description.labels.names))

@@ -135,3 +135,23 @@ def test_a_store_without_grids_says_so(tmp_path: Path) -> None:
         InputError, match=r"case0: .* does not tell the image's shape_before_crop and spacing_mm.*again"
     ):
         fingerprint_of_store(store, ["case0"], PLAN)
+
+
+def test_of_label_maps_that_are_partly_left_open_no_volume_is_known(tmp_path: Path) -> None:
+    """The other cases' ranges are kept, and how many these are."""
+    store = fake_store(tmp_path)
+    data, labels = store.read_case("case1")
+    sparse = labels.copy()
+    sparse[:, ::2] = 3
+    store.write("case1", data, sparse, store.record("case1"), foreground={})
+    records = {name: store.record(name) for name in store.cases()}
+    for name, record in records.items():
+        data, labels = store.read_case(name)
+        grid = {"spacing_mm": record.spacing_mm, "shape_before_crop": data.shape[1:]}
+        store.write(name, data, labels, record.model_copy(update={"geometry": grid}), foreground={})
+    fingerprint = fingerprint_of_store(store, store.cases(), fake_plan((16, 16), ignore=3))
+    whole = fingerprint_of_store(store, ("case0", "case2"), PLAN)
+    assert (fingerprint.cases, fingerprint.labelled, whole.labelled) == (3, 2, 2)
+    assert fingerprint.structures == whole.structures
+    nothing = fingerprint_of_store(store, ("case1",), fake_plan((16, 16), ignore=3))
+    assert (nothing.structures, nothing.labelled) == ({}, 0)

@@ -37,7 +37,45 @@ def test_channels_by_their_older_name() -> None:
 @pytest.mark.parametrize("ignore", [None, 3])
 def test_round_trip(ignore: int | None) -> None:
     labels = LabelSet(names=("background", "cavity", "wall"), ignore=ignore)
-    assert read(labels=nnunet_labels(labels)).labels == labels
+    assert read(**nnunet_labels(labels)).labels == labels
+
+
+TUMOUR = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
+
+
+@pytest.mark.parametrize("ignore", [None, 4])
+def test_regions(ignore: int | None) -> None:
+    """In the order in which they stand there, and back."""
+    ignored = {} if ignore is None else {"ignore": ignore}
+    labels = read(labels=TUMOUR | ignored, regions_class_order=[1, 2, 3]).labels
+    assert labels == LabelSet(
+        names=("background", "whole", "core", "enhancing"),
+        regions=((1, 2, 3), (2, 3), (3,)),
+        written=(1, 2, 3),
+        ignore=ignore,
+    )
+    assert nnunet_labels(labels) == {"labels": TUMOUR | ignored, "regions_class_order": [1, 2, 3]}
+    assert read(**nnunet_labels(labels)).labels == labels
+
+
+def test_lists_of_one_number_are_labels() -> None:
+    assert read(labels={"background": 0, "cavity": [1], "wall": 2}).labels.regions is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"regions_class_order": None}, r"have regions \(whole, core, enhancing\), so regions_class_order .* got None"),
+        ({"regions_class_order": [1, "2", 3]}, "regions_class_order must list the number that each of them writes"),
+        ({"regions_class_order": [1, 2]}, "as many written numbers, got 3 and 2"),
+        ({"labels": TUMOUR | {"core": [2, "3"]}}, "background must be 0 and regions lists of whole numbers"),
+        ({"labels": TUMOUR | {"background": [0, 4]}}, "background must be 0"),
+        ({"labels": TUMOUR | {"ignore": 3}}, "the ignore label 3 must lie behind the last structure 3"),
+    ],
+)
+def test_regions_that_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=r"dataset\.json: .*" + message):
+        read(**{"labels": TUMOUR, "regions_class_order": [1, 2, 3]} | changes)
 
 
 def test_an_ignore_label_that_nnunet_refuses() -> None:
@@ -49,10 +87,6 @@ def test_an_ignore_label_that_nnunet_refuses() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"labels": {"background": 0, "heart": [1, 2], "wall": 2}},
-            r"labels heart are regions \(several numbers each\); only networks with one output per label",
-        ),
         ({"labels": {"background": 0, "wall": 2}}, "consecutive whole numbers from 0, got background 0, wall 2"),
         ({"labels": {"background": 0, "wall": "1"}}, "consecutive whole numbers from 0, got background 0, wall '1'"),
         ({"labels": {"background": 0, "wall": 1, "ignore": "2"}}, "consecutive whole numbers from 0, got .*ignore '2'"),

@@ -10,14 +10,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from uumamba.core.errors import ConfigError
+from uumamba.data.foreground import ANNOTATED
 from uumamba.data.patches import (
     Box,
     RandomAffine,
     Reader,
     cut_patch,
     downsample_labels,
+    draw_annotated,
     draw_lower,
     draw_voxel,
+    keep_in_view,
     target_strides,
 )
 
@@ -77,6 +80,16 @@ def test_voxels_are_drawn_by_class_first() -> None:
     assert set(drawn) == {(1, 1, 1), (2, 2, 2)}
     assert 240 < sum(voxel == (2, 2, 2) for voxel in drawn) < 360
     assert draw_voxel({}, random) is None
+
+
+def test_where_voxels_may_be_ignored_only_others_are_drawn() -> None:
+    """Structures first; where a case has none, and for patches that need none, any voxel that is annotated."""
+    places = {ANNOTATED: np.full((5, 3), 9), 1: np.full((7, 3), 1)}
+    random = np.random.default_rng(0)
+    assert {draw_voxel(places, random) for _ in range(50)} == {(1, 1, 1)}
+    assert draw_voxel({ANNOTATED: places[ANNOTATED]}, random) == (9, 9, 9)
+    assert draw_annotated(places, random) == (9, 9, 9)
+    assert draw_annotated({1: places[1]}, random) is None
 
 
 def test_identity_matrix_changes_nothing() -> None:
@@ -202,3 +215,26 @@ def test_targets_are_nearest_neighbours() -> None:
 def test_stride_that_does_not_divide_the_patch() -> None:
     with pytest.raises(ConfigError, match=r"patch size \(6, 9\) must be divisible by the target strides .*; change it"):
         downsample_labels(torch.zeros((1, 6, 9), dtype=torch.int16), ((1, 1), (2, 2)))
+
+
+@settings(deadline=None)
+@given(st.tuples(*[st.integers(0, 39)] * 3), st.integers(0, 1000), st.booleans())
+def test_a_turned_patch_shows_its_voxel_wherever_that_lies(voxel: Box, seed: int, in_plane: bool) -> None:
+    random = np.random.default_rng(seed)
+    labels = np.zeros((40, 40, 40), np.int16)
+    labels[tuple(slice(max(0, place - 1), place + 2) for place in voxel)] = 1
+    matrix = RandomAffine(3, in_plane, 1.0, 180.0, 1.0, (0.7, 1.4)).draw(random)
+    assert matrix is not None
+    size = (16, 24, 20)
+    lower = keep_in_view(draw_lower(labels.shape, size, random, voxel), size, voxel, matrix)
+    _, shown = cut_patch(reader(labels.astype(np.float32), labels), labels.shape, lower, size, matrix)
+    assert (shown == 1).any()
+
+
+def test_a_patch_that_shows_its_voxel_stays() -> None:
+    quarter, eighth, size = rotation(90), rotation(45), (3, 16, 16)
+    assert keep_in_view((0, 0, 0), size, (1, 1, 1), quarter) == (0, 0, 0)
+    assert keep_in_view((0, 0, 0), size, (1, 8, 5), eighth) == (0, 0, 0)
+    moved = keep_in_view((0, 0, 0), size, (1, 0, 0), eighth)
+    assert moved[0] == 0
+    assert -4 <= moved[1] == moved[2] <= -2

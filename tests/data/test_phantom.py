@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.acdc import TINY, write_fake
-from uumamba.data.datasets.acdc import GROUPS, index_test, index_training
+from uumamba.data.datasets.acdc import GROUPS, index
 from uumamba.data.phantom import PhantomSize, write_phantom_acdc
 from uumamba.data.phantom_heart import GROUP_ANATOMY, Heart, draw_heart
 from uumamba.imaging.files import read_image, read_label_map
@@ -57,16 +57,16 @@ def test_groups_are_those_of_acdc() -> None:
 def test_the_tree_is_read_by_acdcs_adapter(tmp_path: Path) -> None:
     truth = write_fake(tmp_path, patients=5, test_patients=2)
     assert [patient.name for patient in truth] == [*(f"patient00{n}" for n in range(1, 6)), "patient101", "patient102"]
-    cases = index_training(tmp_path)
+    cases = index(tmp_path).training
     assert [case.details["group"] for case in cases[::2]] == [patient.group for patient in truth[:5]] == list(GROUPS)
-    assert len(index_test(tmp_path)) == 4
+    assert len(index(tmp_path).test) == 4
     assert len({read_image(case.images[0]).spacing_mm for case in cases}) == 5
     assert len({read_image(case.images[0]).shape for case in cases}) > 1
 
 
 def test_the_header_has_acdcs_trap_and_the_reader_repairs_it(tmp_path: Path) -> None:
     write_fake(tmp_path, patients=1, test_patients=0)
-    case = index_training(tmp_path)[0]
+    case = index(tmp_path).training[0]
     assert case.label_map is not None
     for image in (read_image(case.images[0]), read_label_map(case.label_map)):
         assert image.spacing_mm[0] == pytest.approx(6.0, rel=0.1)
@@ -75,7 +75,7 @@ def test_the_header_has_acdcs_trap_and_the_reader_repairs_it(tmp_path: Path) -> 
 
 def test_measured_volumes_are_near_the_truth(tmp_path: Path) -> None:
     truth = write_phantom_acdc(tmp_path, patients=5, seed=1, size=PhantomSize(64, 3.6, 10.0))
-    cases = index_training(tmp_path)
+    cases = index(tmp_path).training
     for patient, diastole, systole in zip(truth, cases[::2], cases[1::2], strict=True):
         volumes = []
         for case in (diastole, systole):
@@ -88,7 +88,7 @@ def test_measured_volumes_are_near_the_truth(tmp_path: Path) -> None:
 
 def test_blood_is_bright_and_muscle_dark(tmp_path: Path) -> None:
     write_phantom_acdc(tmp_path, patients=2, seed=0, size=PhantomSize(64, 3.75, 12.0))
-    for case in index_training(tmp_path):
+    for case in index(tmp_path).training:
         assert case.label_map is not None
         image, labels = read_image(case.images[0]).data, read_label_map(case.label_map).data
         right, wall, left = (np.median(image[labels == number]) for number in (1, 2, 3))

@@ -17,7 +17,7 @@ from uumamba.core.labels import LabelSet
 from uumamba.data.case import Case
 from uumamba.data.datasets.acdc import ACDC
 from uumamba.data.phantom import PhantomSize, write_phantom_acdc
-from uumamba.data.plan import Plan
+from uumamba.data.plan import Plan, read_plan, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
@@ -31,7 +31,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, ...]:
     """Ten cases of the phantom, anisotropic enough that slices are treated apart."""
     root = tmp_path_factory.mktemp("phantom")
     write_phantom_acdc(root, patients=5, seed=0, size=PhantomSize(64, 3.5, 12.0))
-    return ACDC.index(root)
+    return ACDC.index(root).training
 
 
 def fingerprints(cases: Sequence[Case], total: int) -> list[CaseFingerprint]:
@@ -65,7 +65,7 @@ def nnunet_itself(cases: Sequence[Case], folder: Path, monkeypatch: pytest.Monke
     (folder / "raw" / name).mkdir(parents=True)
     description = {
         "channel_names": {"0": "MRI"},
-        "labels": {name: number for number, name in enumerate(ACDC.labels.names)},
+        "labels": {name: number for number, name in enumerate(ACDC.description.labels.names)},
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
         "overwrite_image_reader_writer": "SimpleITKIO",
@@ -83,7 +83,13 @@ def test_equal_to_nnunet_reading_the_same_files(
     cases: tuple[Case, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fingerprint, plans = nnunet_itself(cases, tmp_path, monkeypatch)
-    plan_dataset(fingerprints(cases, 100_000), tmp_path, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels)
+    plan_dataset(
+        fingerprints(cases, 100_000),
+        tmp_path,
+        dataset="acdc",
+        labels=ACDC.description.labels,
+        channels=ACDC.description.channels,
+    )
     ours = json.loads((tmp_path / "plans.json").read_text())
     our_fingerprint = json.loads((tmp_path / "dataset_fingerprint.json").read_text())
     np.testing.assert_allclose(our_fingerprint["spacings"], fingerprint["spacings"], rtol=1e-7)
@@ -206,9 +212,13 @@ def test_the_fingerprint_is_of_the_cropped_image() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real ACDC images (shared/data/acdc) are not beside this checkout")
 def test_the_published_plan_of_acdc(tmp_path: Path) -> None:
-    cases = ACDC.index(SHARED)
+    cases = ACDC.index(SHARED).training
     plans = plan_dataset(
-        fingerprints(cases, 2_000_000), tmp_path, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels
+        fingerprints(cases, 2_000_000),
+        tmp_path,
+        dataset="acdc",
+        labels=ACDC.description.labels,
+        channels=ACDC.description.channels,
     )
     full = plans["3d_fullres"]
     assert (full.spacing_mm, full.patch_size, full.batch_size) == ((5.0, 1.5625, 1.5625), (20, 256, 224), 4)
@@ -217,3 +227,23 @@ def test_the_published_plan_of_acdc(tmp_path: Path) -> None:
     assert full.topology.features == (32, 64, 128, 256, 320, 320)
     assert full.topology.blocks_encoder == (2,) * 6
     assert plans["2d"].patch_size == (256, 224)
+
+
+def test_regions_are_told_to_nnunet_whose_network_has_an_output_for_each(tmp_path: Path) -> None:
+    regions = LabelSet(names=("background", "all", "inner"), regions=((1, 2), (2,)), written=(1, 2), ignore=3)
+    plans = plan(made_up(), tmp_path, labels=regions)
+    told = json.loads((tmp_path / "dataset.json").read_text())
+    assert told["labels"] == {"background": 0, "all": [1, 2], "inner": 2, "ignore": 3}
+    assert told["regions_class_order"] == [1, 2]
+    assert {each.labels for each in plans.values()} == {regions}
+    assert plans["2d"] == read_plan_again(plans["2d"], tmp_path / "plan.json")
+
+
+def read_plan_again(plan: Plan, path: Path) -> Plan:
+    write_plan(path, plan)
+    return read_plan(path)
+
+
+def test_an_ignore_label_that_nnunet_refuses(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="needs the ignore label right behind the last structure, 2, not 255"):
+        plan(made_up(), tmp_path, labels=LabelSet(names=("background", "ball"), ignore=255))

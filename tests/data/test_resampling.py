@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg_to_shape
 
@@ -23,6 +23,7 @@ SPACINGS = {
 }
 
 
+@settings(deadline=None)  # loops are compiled at first use
 @given(
     channels=st.integers(1, 2), old=SIZES, new=SIZES, spacings=st.tuples(*[st.sampled_from([*SPACINGS.values()])] * 2)
 )

@@ -22,7 +22,7 @@ from uumamba.data.phantom import PhantomSize, write_phantom_acdc
 from uumamba.data.plan import Plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset
 from uumamba.data.preprocess import Geometry, preprocess_case
-from uumamba.data.restoration import blank_on_image_grid, highest_class, restoration_bytes, restored_slabs
+from uumamba.data.restoration import blank_on_image_grid, highest_class, part_of, restoration_bytes, restored_slabs
 from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.image import Image
 from uumamba.imaging.orientation import STORED, Orientation, reorient
@@ -93,6 +93,31 @@ def test_slabs_give_nnunets_numbers_and_the_bits_of_the_whole(
     np.testing.assert_array_equal(restored(scores, geometry, plan, cuts), whole)
     np.testing.assert_array_equal(restored(scores[1:2], geometry, plan), whole[1:2])
     np.testing.assert_array_equal(restored(np.full_like(scores, 0.1), geometry, plan), np.full_like(whole, 0.1))
+
+
+@given(shape=SIZES, after_crop=SIZES, image_mm=SPACINGS, plan_mm=SPACINGS, data=st.data())
+def test_a_part_alone_is_what_it_is_in_the_whole(
+    shape: Shape, after_crop: Shape, image_mm: Spacing, plan_mm: Spacing, data: st.DataObject
+) -> None:
+    geometry, plan = grids(after_crop, image_mm, plan_mm)
+    starts = [data.draw(st.integers(0, size - 1)) for size in shape]
+    first, second, third = (
+        (start, data.draw(st.integers(start + 1, size))) for start, size in zip(starts, shape, strict=True)
+    )
+    part = part_of((first, second, third), shape, geometry, plan)
+    assert all(a <= b < c <= d for (a, d), (b, c) in zip(part.network, (first, second, third), strict=True))
+    scores = scores_of(shape)
+    seen = np.ascontiguousarray(scores[:, *(slice(*bounds) for bounds in part.network)])
+    cuts = data.draw(st.lists(st.integers(1, max(part.shape[0] - 1, 1)).filter(lambda at: at < part.shape[0])))
+    alone = np.concatenate(
+        [slab.copy() for slab in restored_slabs(cut(seen, cuts), shape, geometry, plan, part=part)], axis=1
+    )
+    whole = restored(scores, geometry, plan)[:, *(slice(*bounds) for bounds in part.image)]
+    np.testing.assert_allclose(alone, whole, rtol=0, atol=1e-6 * float(np.abs(scores).max()))
+    assert part.crop(geometry).shape_after_crop == whole.shape[1:]
+    assert all(1 + a == b for (a, _), (b, _) in zip(part.image, part.crop(geometry).crop, strict=True))
+    if (first, second, third) == tuple((0, size) for size in shape):
+        np.testing.assert_array_equal(alone, restored(scores, geometry, plan))
 
 
 @pytest.mark.parametrize("image_mm", [(1.0, 1.2, 1.1), (9.0, 1.3, 1.5)])
@@ -212,13 +237,17 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Image, dic
     """One case of the phantom and plans with its own spacing in plane and half of it between slices."""
     root = tmp_path_factory.mktemp("phantom")
     write_phantom_acdc(root, patients=1, seed=0, size=PhantomSize(48, 4.0, 16.0))
-    case = ACDC.index(root)[0]
+    case = ACDC.index(root).training[0]
     assert case.label_map is not None
     image, labels = read_image(case.images[0]), read_label_map(case.label_map)
     x, y, z = image.spacing_mm
     fingerprint = fingerprint_case([image], labels, samples=1000)
     finer = CaseFingerprint(fingerprint.shape, (z / 2, y, x), fingerprint.intensities, fingerprint.relative_size)
-    return image, labels, plan_dataset([finer], root, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels)
+    return (
+        image,
+        labels,
+        plan_dataset([finer], root, dataset="acdc", labels=ACDC.description.labels, channels=ACDC.description.channels),
+    )
 
 
 @pytest.mark.parametrize("configuration", ["2d", "3d_fullres"])
@@ -266,12 +295,14 @@ def test_a_label_map_nearly_returns_through_a_coarser_grid(phantom: tuple[Image,
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real ACDC images (shared/data/acdc) are not beside this checkout")
 def test_a_real_label_map_returns_from_every_orientation(tmp_path: Path) -> None:
-    real = next(case for case in ACDC.index(SHARED) if case.name == "patient001_frame01")
+    real = next(case for case in ACDC.index(SHARED).training if case.name == "patient001_frame01")
     assert real.label_map is not None
     image, labels = read_image(real.images[0]), read_label_map(real.label_map)
     fingerprint = fingerprint_case([image], labels, samples=1000)
     thinner = CaseFingerprint(fingerprint.shape, (5.0, 1.5625, 1.5625), fingerprint.intensities, 1.0)
-    plan = plan_dataset([thinner], tmp_path, dataset="acdc", labels=ACDC.labels, channels=ACDC.channels)["3d_fullres"]
+    plan = plan_dataset(
+        [thinner], tmp_path, dataset="acdc", labels=ACDC.description.labels, channels=ACDC.description.channels
+    )["3d_fullres"]
     for orientation in ORIENTATIONS:
         reference = reorient(labels, orientation)
         case = preprocess_case([reorient(image, orientation)], plan, reference)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from uumamba.core.errors import InputError
 from uumamba.data.case import Case, require_distinct_names
-from uumamba.data.splits import Fold, patient_folds, read_folds, write_folds
+from uumamba.data.splits import Fold, patient_folds, patients_to_test, read_folds, write_folds
 
 
 def make_case(patient: str, frame: int, group: str | None) -> Case:
@@ -100,3 +100,25 @@ GOLDEN = (
     Fold(training=("p0_0", "p1_0", "p3_0"), validation=("p2_0", "p4_0", "p5_0")),
     Fold(training=("p2_0", "p4_0", "p5_0"), validation=("p0_0", "p1_0", "p3_0")),
 )
+
+
+@given(cases=case_lists(), fraction=st.floats(0.01, 0.9), seed=st.integers(0, 9))
+def test_a_fraction_of_the_patients_is_kept_to_test_on(cases: list[Case], fraction: float, seed: int) -> None:
+    """All cases of a patient or none, as many patients as asked for, whatever the order of the cases."""
+    tested = patients_to_test(cases, fraction=fraction, seed=seed)
+    patients = {case.patient for case in cases}
+    chosen = {case.patient for case in tested}
+    assert [case.name for case in tested] == sorted(case.name for case in cases if case.patient in chosen)
+    assert len(chosen) == max(round(fraction * len(patients)), 1)
+    assert patients_to_test(cases[::-1], fraction=fraction, seed=seed) == tested
+
+
+@given(cases=case_lists(), seed=st.integers(0, 9))
+def test_a_person_of_two_names_is_on_one_side(cases: list[Case], seed: int) -> None:
+    twice = frozenset({"p0", "p3"})
+    for fold in patient_folds(cases, folds=4, seed=seed, one_person=[twice]):
+        sides = [{name.split("_")[0] for name in names} for names in (fold.training, fold.validation)]
+        assert sum(bool(side & twice) for side in sides) == 1
+    assert patient_folds(cases, folds=4, seed=seed, one_person=[frozenset({"q1", "q2"})]) == patient_folds(
+        cases, folds=4, seed=seed
+    )

@@ -14,7 +14,7 @@ from uumamba.data.case import Case
 from uumamba.evaluation.evaluate import Evaluation, evaluate_folders
 from uumamba.evaluation.label_match import same_labels
 from uumamba.evaluation.screen import remarks, tables
-from uumamba.evaluation.writing import CASE_COLUMNS, CLINICAL_COLUMNS, GROUP_COLUMNS, write_tables
+from uumamba.evaluation.writing import CLINICAL_COLUMNS, GROUP_COLUMNS, case_columns, write_tables
 from uumamba.imaging.files import write_label_map
 from uumamba.imaging.image import Image
 from uumamba.measures import MEASURES
@@ -133,7 +133,7 @@ def test_written_files(tmp_path: Path, cases: list[Case]) -> None:
     written = write_tables(evaluate(tmp_path, cases), tmp_path / "out")
     assert [path.name for path in written] == ["scores.csv", "groups.csv", "clinical.csv"]
     scores = rows(written[0])
-    assert tuple(scores[0]) == CASE_COLUMNS
+    assert tuple(scores[0]) == case_columns(tubular=False)
     assert len(scores) == 18
     failed = next(row for row in scores if row["case"] == "patient001_frame12")
     assert (failed["outcome"], failed["dice"], failed["reason"]) == ("failed", "", "no prediction")

@@ -74,6 +74,8 @@ def test_one_mapping_names_both_sides(tmp_path: Path) -> None:
     assert match(tmp_path, "RV: 1\nMYO: 2\nLV: 3\n") == same_labels(ACDC)
     optional = match(tmp_path, "labels: {RV: 1, MYO: 2, LV: 3}\noptional: [MYO]\n")
     assert optional == same_labels(ACDC, optional=["MYO"])
+    vessels = match(tmp_path, "labels: {RV: 1, MYO: 2, LV: 3}\ntubular: [LV, RV]\n")
+    assert vessels == same_labels(ACDC, tubular=["RV", "LV"])
 
 
 def test_each_side_has_its_own_mapping(tmp_path: Path) -> None:
@@ -134,6 +136,11 @@ def test_a_data_set_numbers_the_predictions(tmp_path: Path) -> None:
             "predictions: {LV: 1}\nreferences: {LV: 1}\noptional: [MYO]\n",
             "optional: MYO is not compared; compared are LV",
         ),
+        ("labels: {LV: 1}\ntubular: LV\n", r"tubular: must be a list of names, got 'LV'; write for example `\[LV\]`"),
+        (
+            "predictions: {LV: 1}\nreferences: {LV: 1}\ntubular: [MYO]\n",
+            "tubular: MYO is not compared; compared are LV",
+        ),
         ("labels: {LV: 1}\noptional: [MYO]\n", "optional: MYO is not compared; compared are LV"),
     ],
 )
@@ -150,6 +157,55 @@ def test_with_a_data_set_the_file_gives_the_references_alone(tmp_path: Path, tex
         InputError, match="with --dataset the predictions have the data set's numbers, so the file gives"
     ):
         match(tmp_path, text, ACDC)
+
+
+def test_the_data_sets_vessels_are_kept(tmp_path: Path) -> None:
+    """Those that are compared, beside those that the file names."""
+    path = tmp_path / "labels.yaml"
+    path.write_text("references: {LV: 1, MYO: 2}\ntubular: [MYO]\n", encoding="utf-8")
+    assert read_label_match(path, ACDC, tubular=["LV", "RV"]).tubular == {"LV", "MYO"}
+    path.write_text("references: {LV: 1, MYO: 2}\n", encoding="utf-8")
+    assert read_label_match(path, ACDC, tubular=["LV", "RV"]).tubular == {"LV"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.yaml", "heart: [1, 2, 3]\nleft: [2, 3]\nLV: 3\nignore: 4\n"),
+        ("dataset.json", '{"labels": {"background": 0, "heart": [1, 2, 3], "left": [2, 3], "LV": 3, "ignore": 4}}'),
+    ],
+)
+def test_regions(tmp_path: Path, name: str, text: str) -> None:
+    """All voxels that have one of the numbers, on both sides; which number a network writes does not matter here."""
+    (tmp_path / name).write_text(text)
+    numbers = {"heart": (1, 2, 3), "left": (2, 3), "LV": (3,)}
+    assert read_label_match(tmp_path / name) == LabelMatch(numbers, numbers, ignore=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "heart: [1, 2]\nLV: two\n",
+            "labels: LV: must be a whole number from 1 to 65535, or a list of them, got 'two'",
+        ),
+        ("heart: [1, 2]\nall: [2, 1]\n", "labels: heart and all have the same number 2, 1; change one"),
+        ("heart: [1, 2]\nignore: 2\n", "labels: heart: its number 2 is to be ignored; change one"),
+        ("heart: [1, 2]\nbackground: [0]\n", r"labels: background: must be 0, got \[0\]"),
+    ],
+)
+def test_regions_that_are_wrong(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "labels.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"labels\.yaml: " + message):
+        read_label_match(tmp_path / "labels.yaml")
+
+
+def test_a_data_set_with_regions_names_the_predictions(tmp_path: Path) -> None:
+    regions = LabelSet(names=("background", "heart", "LV"), regions=((1, 2, 3), (3,)), written=(1, 3))
+    assert same_labels(regions).predictions == {"heart": (1, 2, 3), "LV": (3,)}
+    (tmp_path / "labels.yaml").write_text("references: {LV: 1}\n")
+    match = read_label_match(tmp_path / "labels.yaml", regions)
+    assert (match.structures, match.predictions["LV"], match.references["LV"]) == (("LV",), (3,), (1,))
 
 
 def test_structures_of_any_label_map_may_have_any_numbers(tmp_path: Path) -> None:

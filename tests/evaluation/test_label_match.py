@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from uumamba.core.labels import LabelSet
-from uumamba.evaluation.label_match import LabelMatch, mask_of, same_labels
+from uumamba.core.labels import LabelSet, mask_of
+from uumamba.evaluation.label_match import LabelMatch, same_labels
 
 MATCH = LabelMatch({"RV": (1,), "MYO": (2,), "LV": (3,), "wall": (2, 3)}, {"wall": (4, 5), "aorta": (9,), "LV": (4,)})
 

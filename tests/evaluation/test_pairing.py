@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from uumamba.core.errors import InputError
+from uumamba.data.case import Case
 from uumamba.evaluation.pairing import pair_predictions
 
 
@@ -104,3 +105,31 @@ def test_no_such_folder(tmp_path: Path) -> None:
         pair_predictions(tmp_path / "nowhere", tmp_path)
     with pytest.raises(InputError, match="nowhere: no such folder"):
         pair_predictions(touch(tmp_path / "predictions", "a.nii.gz"), tmp_path / "nowhere")
+
+
+def test_frames_of_a_series_are_pairs_of_their_own(tmp_path: Path) -> None:
+    predictions = touch(tmp_path / "p", "A_sa.nii.gz", "B_sa.nii.gz")
+    references = touch(tmp_path / "r", "A/A_sa_gt.nii.gz", "A/A_sa.nii.gz", "B/B_sa_gt.nii.gz", "C/C_sa_gt.nii.gz")
+    cases = [
+        Case(f"{name}_sa_frame{frame + 1:02d}", name, (Path("image"),), references / name / f"{name}_sa_gt.nii.gz",
+             frames=(frame,), label_frame=frame)
+        for name, frame in (("A", 0), ("A", 7), ("C", 2))
+    ]  # fmt: skip
+    pairs = pair_predictions(predictions, references, cases=cases).pairs
+    series = predictions / "A_sa.nii.gz"
+    assert [(pair.name, pair.prediction, pair.frame) for pair in pairs] == [
+        ("A_sa_frame01", series, 0),
+        ("A_sa_frame08", series, 7),
+        ("C_sa_frame03", None, 2),
+    ]
+    assert pairs[0].image == references / "A/A_sa.nii.gz"
+    (only,) = pair_predictions(predictions, references, cases=cases, only=["A_sa_frame08"]).pairs
+    assert only.frame == 7
+
+
+def test_the_image_that_the_data_set_knows(tmp_path: Path) -> None:
+    predictions, references = touch(tmp_path / "p", "a.nii.gz"), touch(tmp_path / "masks", "a_label.mha")
+    image = tmp_path / "images" / "a_CTA.mha"
+    case = Case("a", "a", (image,), references / "a_label.mha")
+    (pair,) = pair_predictions(predictions, references, cases=[case]).pairs
+    assert (pair.name, pair.image, pair.frame) == ("a", image, None)

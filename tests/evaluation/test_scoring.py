@@ -13,9 +13,10 @@ from uumamba.core.labels import LabelSet
 from uumamba.evaluation.label_match import LabelMatch, same_labels
 from uumamba.evaluation.pairing import CasePair
 from uumamba.evaluation.scoring import StructureScore, score_case, score_label_maps
+from uumamba.evaluation.summary import summarise
 from uumamba.imaging.files import write_label_map
 from uumamba.imaging.image import Image
-from uumamba.metrics import METRICS
+from uumamba.metrics import METRICS, metrics_for
 
 LABELS = same_labels(LabelSet(names=("background", "RV", "MYO", "LV")))
 SPACING_MM = (1.5, 1.5, 10.0)
@@ -41,7 +42,7 @@ def by_structure(scores: tuple[StructureScore, ...]) -> dict[str, StructureScore
 def test_identity_is_best_everywhere() -> None:
     for score in score_label_maps("case", heart(), heart(), SPACING_MM, LABELS):
         assert score.outcome == "found"
-        assert score.metrics == {name: metric.best for name, metric in METRICS.items()}
+        assert score.metrics == {name: METRICS[name].best for name in metrics_for(tubular=False)}
         assert score.volume_error_ml == 0.0
         assert score.reason is None
 
@@ -50,8 +51,8 @@ def test_scores_are_the_metrics_of_each_structure_on_the_whole_image() -> None:
     prediction = np.roll(heart(), (1, 2, 0), axis=(0, 1, 2))
     for score in score_label_maps("case", prediction, heart(), SPACING_MM, LABELS):
         (number,) = LABELS.references[score.structure]
-        for name, metric in METRICS.items():
-            expected = metric.function(prediction == number, heart() == number, SPACING_MM)
+        for name in metrics_for(tubular=False):
+            expected = METRICS[name].function(prediction == number, heart() == number, SPACING_MM)
             assert score.metrics[name] == pytest.approx(expected), name
         assert score.reference_ml == pytest.approx((heart() == number).sum() * 22.5 / 1000)
 
@@ -99,7 +100,8 @@ def test_a_single_slice_is_a_2d_image(axis: int) -> None:
     reference[5:25, 5:25] = prediction[5:25, 8:28] = 1
     maps = [np.expand_dims(each, axis) for each in (prediction, reference)]
     spacing = np.insert([1.0, 1.0], axis, 8.0).tolist()
-    (score,) = score_label_maps("case", *maps, spacing, same_labels(LabelSet(names=("background", "vessel"))))
+    labels = same_labels(LabelSet(names=("background", "vessel")), tubular=["vessel"])
+    (score,) = score_label_maps("case", *maps, spacing, labels)
     for name, metric in METRICS.items():
         assert score.metrics[name] == pytest.approx(metric.function(prediction == 1, reference == 1, (1.0, 1.0)))
     assert score.reference_ml == pytest.approx(400 * 8 / 1000)
@@ -254,3 +256,79 @@ def test_the_sign_of_a_volume_error_is_that_of_prediction_minus_reference() -> N
     forth = by_structure(score_label_maps("case", more, less, SPACING_MM, LABELS))["RV"]
     back = by_structure(score_label_maps("case", less, more, SPACING_MM, LABELS))["RV"]
     assert forth.volume_error_ml == pytest.approx(-(back.volume_error_ml or 0))
+
+
+VESSELS = same_labels(
+    LabelSet(names=("background", "heart", "LAD", "LCX", "RCA")), optional=["RCA"], tubular=["LAD", "LCX", "RCA"]
+)
+
+
+def vessels() -> NDArray[np.uint8]:
+    """A heart and two vessels on it, the first broken in two, in an image of 30 x 24 x 24 voxels."""
+    labels = np.zeros((30, 24, 24), dtype=np.uint8)
+    labels[4:26, 4:20, 4:20] = 1
+    labels[4:26, 20:22, 8:10], labels[14:16, 20:22, 8:10] = 2, 0
+    labels[4:26, 20:23, 14:17] = 3
+    return labels
+
+
+def test_vessels_alone_have_metrics_for_vessels() -> None:
+    prediction = vessels()
+    prediction[14:16, 20:22, 8:10] = 2
+    heart_score, first, second, third = score_label_maps("case", prediction, vessels(), (1, 1, 1), VESSELS)
+    assert tuple(heart_score.metrics) == metrics_for(tubular=False)
+    assert (heart_score.prediction_components, heart_score.reference_components) == (None, None)
+    for score in (first, second, third):
+        assert tuple(score.metrics) == tuple(METRICS)
+    assert (first.prediction_components, first.reference_components) == (1, 2)
+    assert first.metrics["betti0_error"] == 1.0
+    assert 0.9 < (first.metrics["cldice"] or 0) < 1.0
+    assert second.metrics == {name: metric.best for name, metric in METRICS.items()}
+    assert third.outcome == "not labelled"
+    assert set(third.metrics.values()) == {None}
+    assert (third.prediction_components, third.reference_components) == (0, None)
+
+
+def test_a_missed_and_an_invented_vessel() -> None:
+    """A miss counts every component of the vessel that is there, on whichever side it is."""
+    empty = np.where(vessels() == 2, 0, vessels()).astype(np.uint8)
+    _, missed, _, _ = score_label_maps("case", empty, vessels(), (1, 1, 1), VESSELS)
+    _, invented, _, _ = score_label_maps("case", vessels(), empty, (1, 1, 1), VESSELS)
+    for score in (missed, invented):
+        assert (score.metrics["cldice"], score.metrics["centreline_overlap"]) == (0.0, 0.0)
+        assert score.metrics["betti0_error"] == 2.0
+    assert (missed.outcome, invented.outcome) == ("missed", "false positive")
+    _, absent, _, _ = score_label_maps("case", empty, empty, (1, 1, 1), VESSELS)
+    assert absent.metrics["betti0_error"] is None
+
+
+def test_a_failed_vessel_counts_as_a_miss_of_all_its_components(tmp_path: Path) -> None:
+    pair = CasePair("a", None, save(tmp_path / "a.nii.gz", vessels(), (1.0, 1.0, 1.0)))
+    heart_score, first, _, third = score_case(pair, VESSELS)
+    assert (first.tubular, first.reference_components, third.reference_components) == (True, 2, None)
+    assert (heart_score.tubular, heart_score.reference_components) == (False, None)
+    summary = {each.structure: each for each in summarise(score_case(pair, VESSELS), {}).structures}
+    assert summary["LAD"].metrics["betti0_error"].mean_with_failures == 2.0
+    assert summary["LAD"].metrics["cldice"].mean_with_failures == 0.0
+    assert summary["RCA"].metrics["cldice"].mean_with_failures is None
+    assert "cldice" not in summary["heart"].metrics
+
+
+def test_regions_are_scored_as_the_masks_of_all_their_numbers() -> None:
+    """Also where the prediction has another of a region's numbers; what is ignored counts nowhere."""
+    regions = LabelSet(
+        names=("background", "heart", "left", "LV"), regions=((1, 2, 3), (2, 3), (3,)), written=(1, 2, 3), ignore=4
+    )
+    prediction, reference = np.roll(heart(), 1, axis=0), heart()
+    reference[:, 4:6] = 4
+    known = reference != 4
+    labels = same_labels(regions, tubular=regions.names[1:])
+    scores = score_label_maps("case", prediction, reference, SPACING_MM, labels)
+    assert [score.structure for score in scores] == ["heart", "left", "LV"]
+    for score in scores:
+        masks = (np.isin(each, regions.members[score.structure]) & known for each in (prediction, reference))
+        predicted, true = masks
+        assert tuple(score.metrics) == metrics_for(tubular=True)
+        for name, value in score.metrics.items():
+            assert value == pytest.approx(METRICS[name].function(predicted, true, SPACING_MM)), name
+        assert score.reference_ml == pytest.approx(true.sum() * 22.5 / 1000)

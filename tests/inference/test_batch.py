@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -338,6 +340,24 @@ def test_a_batch_that_dies_anywhere_goes_on_to_the_same_bytes(
     results = predict_files(predictor, cases, output, RESUME)
     assert [result.status for result in results] == ["ok"] * 3
     assert maps(output.path) == maps(whole.path)
+
+
+def test_a_row_is_written_as_soon_as_its_files_are(
+    predictor: Predictor, images: Path, output: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when the next case has been predicted, which may be the one that kills the process."""
+    predict, predicted = predictor.predict, []
+
+    def wait(*arguments: Any, **options: Any) -> Prediction:
+        deadline = time.monotonic() + 120
+        while len(rows(output)) < len(predicted) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(rows(output)) == len(predicted)
+        predicted.append(predict(*arguments, **options))
+        return predicted[-1]
+
+    monkeypatch.setattr(predictor, "predict", wait)
+    assert [result.reason for result in predict_files(predictor, cases_of(images, output), output)] == [""] * 3
 
 
 SCRIPT = """

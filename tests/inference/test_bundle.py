@@ -22,6 +22,9 @@ from uumamba.inference.bundle import (
     write_bundle,
 )
 from uumamba.inference.calibration import Calibration
+from uumamba.inference.network import network_of
+from uumamba.inference.roi import RoiDescription, RoiSettings, coarse_plan
+from uumamba.models.baselines import NnunetPlainSettings
 from uumamba.models.umamba import UMambaSettings
 
 MakeBundle = Callable[..., Bundle]
@@ -35,6 +38,35 @@ def test_round_trip(tmp_path: Path, description: BundleDescription) -> None:
     assert bundle.description.labels.names == ("background", "cavity", "wall")
     assert bundle.state.keys() == state.keys()
     assert all(torch.equal(bundle.state[name], state[name]) for name in state)
+
+
+def test_round_trip_of_two_networks(tmp_path: Path, description: BundleDescription) -> None:
+    coarse = coarse_plan(description.plan, RoiSettings(base_features=2))
+    network = network_of(coarse, NnunetPlainSettings(), deep_supervision=True)
+    roi = RoiDescription(plan=coarse, network=NnunetPlainSettings(), margin_mm=20, smallest_share=0.1, recall=0.99)
+    state, changed = {"weight": torch.randn(3, 4)}, description.model_copy(update={"roi": roi})
+    write_bundle(tmp_path / "b.safetensors", state=state, description=changed, roi_state=network.state_dict())
+    bundle = read_bundle(tmp_path / "b.safetensors")
+    assert bundle.description == changed == read_description(tmp_path / "b.safetensors")
+    assert bundle.state.keys() == {"weight"}
+    assert bundle.coarse is not None
+    x, again = torch.randn(1, 1, *coarse.patch_size), build_network(bundle.coarse)
+    assert torch.equal(again(x), network.eval()(x))
+    assert "a coarse network (voxels of 8 x 3 x 3 mm) finds it" in changed.model_card
+
+
+def test_only_bundles_with_a_coarse_network_are_too_new_for_older_programs(
+    tmp_path: Path, description: BundleDescription
+) -> None:
+    roi = RoiDescription(plan=description.plan, network=NnunetPlainSettings(), margin_mm=0, smallest_share=0)
+    one, path = {"w": torch.ones(1)}, tmp_path / "b.safetensors"
+    for changes, coarse, version in (({}, None, "1"), ({"roi": roi}, one, "2")):
+        write_bundle(path, state=one, description=description.model_copy(update=changes), roi_state=coarse)
+        with safe_open(path, framework="pt") as file:
+            assert file.metadata()["format_version"] == version
+    for changes, coarse in (({}, one), ({"roi": roi}, None)):
+        with pytest.raises(UumambaError, match="a coarse network needs both its tensors and its description"):
+            write_bundle(path, state=one, description=description.model_copy(update=changes), roi_state=coarse)
 
 
 def test_a_description_is_read_without_the_weights_and_refused_like_them(
@@ -173,7 +205,7 @@ def rewrite(bundle: Bundle, path: Path, **changes: str | None) -> Path:
     [
         ({"format": None}, "no uumamba bundle .format None"),
         ({"format": "uumamba-checkpoint-1"}, "give the model.safetensors of a finished run"),
-        ({"format_version": "2"}, "bundle format '2', this program reads up to 1; install a newer uumamba"),
+        ({"format_version": "3"}, "bundle format '3', this program reads up to 2; install a newer uumamba"),
         ({"format_version": "new"}, "bundle format 'new'"),
         ({"plan": "{"}, "its header is broken"),
         ({"plan": None}, "its header is not understood: plan: Field required"),

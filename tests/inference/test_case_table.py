@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from uumamba.core.errors import InputError
-from uumamba.inference.case_table import COLUMNS, CaseResult, is_case_table, read_case_names, read_cases, write_cases
+from uumamba.inference.case_table import (
+    COLUMNS,
+    CaseResult,
+    CaseTable,
+    is_case_table,
+    read_case_names,
+    read_cases,
+    write_cases,
+)
 
 FAILED = CaseResult(
     case="sub/a", status="failed", code="geometry", reason='no "x", sorry',
@@ -19,6 +27,7 @@ FLAGGED = replace(
     FAILED, case="b", status="flagged", code="x; y", inputs=(), confidence={"wall": 0.5, "cavity": None}, repairs=(),
     output_sha256="2d", entropy_sha256="3c", disagreement_sha256="4b",
 )  # fmt: skip
+EMPTY = {"wall": None, "cavity": None}
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -32,6 +41,16 @@ def test_round_trip(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == (*COLUMNS, "confidence_wall", "confidence_cavity")
     assert [row["confidence_lowest"] for row in rows] == ["", "0.5000"]
+
+
+def test_new_rows_come_first_and_take_the_place_of_old_ones(tmp_path: Path) -> None:
+    table = CaseTable(tmp_path / "cases.csv", {row.case: row for row in (FAILED, FLAGGED)})
+    assert list(read_cases(tmp_path / "cases.csv").values()) == [replace(FAILED, confidence=EMPTY), FLAGGED]
+    table.add(replace(FLAGGED, code="newer"))
+    assert list(read_cases(tmp_path / "cases.csv").values()) == [
+        replace(FLAGGED, code="newer"),
+        replace(FAILED, confidence=EMPTY),
+    ]
 
 
 @pytest.mark.parametrize("change", [("1.25", "soon"), (",1.25,", ","), ("failed,geometry", "failed")])

@@ -85,6 +85,19 @@ def test_other_labels_keep_fresh_heads(
     assert sentences == [f"the heads for {', '.join(names)} are new: the bundle knows cavity, wall"]
 
 
+REGIONS = LabelSet(names=("background", "cavity", "wall"), regions=((1, 2), (2,)), written=(1, 2))
+
+
+def test_regions_take_the_heads_of_the_same_regions_alone(plan: Plan, make_bundle: MakeBundle) -> None:
+    """The same names as labels of one number each are other heads."""
+    regions = plan.model_copy(update={"labels": REGIONS})
+    same, other = make_bundle(seed=3, plan=regions), make_bundle(seed=3)
+    assert start(same, regions)[1:] == (set(), [])
+    _, stayed, sentences = start(other, regions)
+    assert {f"decoder.seg_layers.{stage}.weight" for stage in range(2)} <= stayed
+    assert sentences == ["the heads for 1+2 cavity, 2 wall are new: the bundle knows cavity, wall"]
+
+
 def test_weights_are_copied_in_place_and_no_random_number_is_drawn(plan: Plan, make_bundle: MakeBundle) -> None:
     bundle, network = make_bundle(seed=3), fresh(plan)
     storage, stream = [p.data_ptr() for p in network.parameters()], torch.get_rng_state()

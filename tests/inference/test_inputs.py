@@ -215,3 +215,12 @@ def test_tables_of_shards_come_before_the_whole(tmp_path: Path) -> None:
     for name in ("cases.csv", "cases_2_of_2.csv", "cases_1_of_2.csv", "cases_old.csv"):
         (tmp_path / name).write_text(TABLE)
     assert [path.name for path in find_tables(tmp_path)] == ["cases_1_of_2.csv", "cases_2_of_2.csv", "cases.csv"]
+
+
+def test_cases_are_found_by_what_marks_their_images_and_by_their_series(tmp_path: Path) -> None:
+    touch(tmp_path, "1.img.nii.gz", "11.img.nii.gz", "subject001_CTA.mha", "A1B2C3_sa.nii.gz", "x_frame01.nii.gz")
+    only = ["1", "subject001", "A1B2C3_sa_frame01", "A1B2C3_sa_frame12", "x_frame01"]
+    found = find_inputs([tmp_path], tmp_path / "out", only=only)
+    assert names(found) == ["1.img", "A1B2C3_sa", "subject001_CTA", "x_frame01"]
+    with pytest.raises(InputError, match=r"no image of x_frame02 \(1 in all\)"):
+        find_inputs([tmp_path], tmp_path / "out", only=["x_frame01", "x_frame02"])

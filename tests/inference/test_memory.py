@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.fakes.plan import fake_plan
 from uumamba.core.errors import TooLargeError
 from uumamba.core.held_memory import can_measure_peak
+from uumamba.data.memory import geometry_of, reading_bytes
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import preprocess_case
+from uumamba.data.preprocess import network_shape, preprocess_case
 from uumamba.imaging.image import Image, ImageSize
-from uumamba.inference.memory import Demand, geometry_of, network_shape, reading_bytes, require_memory
+from uumamba.inference.memory import Demand, require_memory
 
 measurable = pytest.mark.skipif(
     not can_measure_peak(torch.device("cpu")), reason="this system does not tell how much memory a process held"
@@ -112,3 +114,11 @@ def test_the_prediction_is_within_a_fifth_of_what_is_held(
     assert done.returncode == 0, done.stderr
     predicted, held = map(int, done.stdout.split())
     assert predicted == pytest.approx(held, rel=0.2)
+
+
+def test_a_coarse_pass_takes_the_data_and_its_own_grid(plan: Plan) -> None:
+    size, fine = size_of(300, 300, 90), fake_plan((8, 16, 16))
+    coarse = fine.model_copy(update={"spacing_mm": (8.0, 12.0, 12.0)})
+    # Predicting takes more, as the region may be the whole image.
+    assert replace(PLAIN, coarse=(coarse,)).of(size, plan) == PLAIN.of(size, plan)
+    assert replace(PLAIN, coarse=(coarse, fine)).of(size, plan) > PLAIN.of(size, plan)

@@ -73,6 +73,23 @@ def test_label_maps_are_nnunets_however_the_image_is_stored(storage: Orientation
     np.testing.assert_array_equal(ours, expected)
 
 
+@pytest.mark.usefixtures("single_precision")
+@pytest.mark.parametrize("dims", [2, 3])
+def test_label_maps_of_regions_are_nnunets(dims: int, tmp_path: Path) -> None:
+    labels = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
+    regions = {"labels": labels, "regions_class_order": [1, 2, 3]}
+    folder = write_model_folder(tmp_path, ENCODER, dims, dataset=dataset_json() | regions)
+    write_image(tmp_path / "image.nii.gz", scan(STORAGES[1]))
+    stock = stock_of_published(folder, small_network(ENCODER, dims), NAMES[dims])
+    expected = stock_label_map(stock, tmp_path / "image.nii.gz")
+    bundle = bundle_of(folder, tmp_path / "b.safetensors")
+    prediction = Predictor([bundle]).predict([read_image(tmp_path / "image.nii.gz")])
+    assert set(np.unique(expected)) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(prediction.labels, expected)
+    assert prediction.confidence.keys() == {"whole", "core", "enhancing"}
+    assert "1+2+3 whole, 2+3 core, 3 enhancing" in bundle.description.model_card
+
+
 def test_canonical_axes_would_show_the_network_another_image(tmp_path: Path) -> None:
     """The reason for plans that keep the stored axes."""
     bundle, image = bundle_of(write_model_folder(tmp_path, ENCODER, 2), tmp_path / "b.safetensors"), scan(STORAGES[1])

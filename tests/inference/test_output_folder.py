@@ -100,6 +100,19 @@ def test_jobs_of_one_array_share_a_folder_and_others_do_not(tmp_path: Path) -> N
             pass
 
 
+def test_two_processes_never_write_one_table(tmp_path: Path) -> None:
+    whole, first, second = (OutputFolder(tmp_path, shard) for shard in (None, Shard(1, 2), Shard(2, 2)))
+    refusal = r"another process is at work there \(\.cases.*\.lock\); wait for its end, or give another folder"
+    for at_work, refused in ((whole, whole), (first, first), (first, whole)):
+        with at_work.made(resume=True, overwrite=False):
+            with pytest.raises(InputError, match=refusal), refused.made(resume=True, overwrite=False):
+                pytest.fail("locked twice")
+            assert list(tmp_path.iterdir())
+        assert list(tmp_path.iterdir()) == []
+    with first.made(resume=True, overwrite=False), second.made(resume=True, overwrite=False):
+        assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_other_programs_tables_and_records_are_never_replaced(tmp_path: Path) -> None:
     folder = OutputFolder(tmp_path)
     folder.record.write_text("{}")

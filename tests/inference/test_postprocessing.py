@@ -207,3 +207,13 @@ def test_an_ensemble_takes_the_steps_that_all_members_take() -> None:
     assert shared_postprocessing([first, Postprocessing()]) == Postprocessing()
     assert shared_postprocessing([first, second]).steps == (joint, LargestComponents(structures=("LV",)))
     assert shared_postprocessing([first, second]).grounds == ()
+
+
+def test_regions_have_no_steps() -> None:
+    regions = LabelSet(names=("background", "all", "LV"), regions=((1, 2, 3), (3,)), written=(1, 3))
+    steps = Postprocessing(steps=(LargestComponents(structures=("LV",)),))
+    with pytest.raises(
+        ConfigError, match=r"largest_components is made for .* has regions \(1\+2\+3 all, 3 LV\); leave"
+    ):
+        steps.apply(heart(), (1.0, 1.0, 1.0), regions)
+    assert Postprocessing().apply(heart(), (1.0, 1.0, 1.0), regions) is not None

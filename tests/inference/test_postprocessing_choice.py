@@ -11,7 +11,13 @@ from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
 from uumamba.data.datasets.acdc import ACDC
 from uumamba.data.datasets.anatomy import Anatomy, unknown_anatomy
-from uumamba.inference.postprocessing import Adjacent, FillHoles, LargestComponents, Postprocessing
+from uumamba.inference.postprocessing import (
+    Adjacent,
+    FillHoles,
+    LargestComponents,
+    Postprocessing,
+    SmallComponents,
+)
 from uumamba.inference.postprocessing_choice import (
     Choice,
     Decision,
@@ -46,7 +52,9 @@ def case(spoil: Callable[[LabelMap], None] | None = None, *, shift: int = 0) -> 
     return ValidationCase(predicted, true, SPACING)
 
 
-def choose(*cases: ValidationCase, anatomy: Anatomy | None = ACDC.anatomy, labels: LabelSet = LABELS) -> Choice:
+def choose(
+    *cases: ValidationCase, anatomy: Anatomy | None = ACDC.description.anatomy, labels: LabelSet = LABELS
+) -> Choice:
     """The choice on cases in memory."""
     return choose_postprocessing([partial(lambda each: each, each) for each in cases], labels, anatomy)
 
@@ -62,7 +70,7 @@ def decision_on(choice: Choice, name: str, *structures: str, last: bool = False)
     return found[-1 if last else 0]
 
 
-@pytest.mark.parametrize("anatomy", [ACDC.anatomy, ALONE])
+@pytest.mark.parametrize("anatomy", [ACDC.description.anatomy, ALONE])
 def test_of_clean_predictions_nothing_is_changed(anatomy: Anatomy) -> None:
     choice = choose(case(), case(shift=2), anatomy=anatomy)
     assert choice.postprocessing == Postprocessing()
@@ -227,13 +235,13 @@ def test_cases_are_read_one_at_a_time_once_for_each_step() -> None:
         held.append(index)
         return case(far_island)
 
-    choose_postprocessing([partial(read, 0), partial(read, 1)], LABELS, ACDC.anatomy)
-    assert held == [0, 1] * (1 + len(list(candidates(LABELS, ACDC.anatomy))))
+    choose_postprocessing([partial(read, 0), partial(read, 1)], LABELS, ACDC.description.anatomy)
+    assert held == [0, 1] * (1 + len(list(candidates(LABELS, ACDC.description.anatomy))))
 
 
 def test_candidates_follow_the_facts() -> None:
     names = ("RV", "MYO", "LV")
-    assert list(candidates(LABELS, ACDC.anatomy)) == [
+    assert list(candidates(LABELS, ACDC.description.anatomy)) == [
         LargestComponents(structures=names, together=True),
         LargestComponents(structures=names),
         Adjacent(structures=("RV", "LV"), to=("MYO",)),
@@ -262,3 +270,40 @@ def test_no_cases_and_grids_that_differ_are_refused() -> None:
         choose()
     with pytest.raises(InputError, match=r"must lie on one grid, got \(26, 22, 4\) and \(26, 22, 3\); predict the"):
         choose(ValidationCase(case().prediction, case().reference[..., :3], SPACING))
+
+
+def test_for_regions_nothing_is_tried_and_the_reason_is_given() -> None:
+    regions = LabelSet(names=("background", "all", "LV"), regions=((1, 2, 3), (3,)), written=(1, 3))
+    choice = choose(case(far_island), anatomy=None, labels=regions)
+    assert (choice.decisions, choice.cases, choice.postprocessing.steps) == ((), 1, ())
+    assert choice.postprocessing.sentences() == (
+        "None: every step is made for structures of one number each, and these labels have regions.",
+    )
+
+
+def tree_case(fragment_voxels: int, *, trees: int = 2) -> ValidationCase:
+    """Two vessels, each cut in two by a gap, and a false fragment; voxels of 1 mm."""
+    true = np.zeros((30, 30, 40), dtype=np.uint8)
+    for number in range(trees):
+        true[5 + 18 * number : 8 + 18 * number, 5:8, 2:38] = 1
+    predicted = true.copy()
+    predicted[..., 20] = 0
+    predicted[15, 20, 2 : 2 + fragment_voxels] = 1
+    return ValidationCase(predicted, true, (1.0, 1.0, 1.0))
+
+
+def test_fragments_of_a_tree_go_by_their_volume_where_its_own_pieces_must_stay() -> None:
+    labels = LabelSet(names=("background", "artery"))
+    anatomy = Anatomy(pieces={"artery": 2}, fragments=("artery",))
+    choice = choose(tree_case(8), tree_case(25), anatomy=anatomy, labels=labels)
+    assert choice.postprocessing.steps == (
+        SmallComponents(structures=("artery",), below_ml=0.01),
+        SmallComponents(structures=("artery",), below_ml=0.03),
+    )
+    pieces = decision_on(choice, "largest_components", "artery")
+    assert (pieces.step, pieces.reason) == (LargestComponents(structures=("artery",), count=2), "the mean Dice falls")
+    assert decision_on(choice, "small_components", "artery", last=True).reason == "it changes nothing"
+
+
+def test_no_volume_is_tried_for_structures_that_are_no_trees() -> None:
+    assert not any(isinstance(step, SmallComponents) for step in candidates(LABELS, ACDC.description.anatomy))

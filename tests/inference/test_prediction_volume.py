@@ -21,13 +21,21 @@ def scores() -> NDArray[np.float32]:
     return (3 * np.random.default_rng(0).normal(size=(CLASSES + 1, *SHAPE))).astype(np.float32)
 
 
-def volume_of(scores: NDArray[np.float32], *cuts: int, maps: bool = True, temperature: float = 1.5) -> PredictionVolume:
+PLAIN = LabelSet(names=("background", "a", "b", "c"))
+REGIONS = LabelSet(
+    names=("background", "all", "some", "two", "one"),
+    regions=((1, 2, 3, 4), (1, 3, 4), (3, 4), (3,)),
+    written=(2, 1, 4, 3),
+)
+
+
+def volume_of(
+    scores: NDArray[np.float32], *cuts: int, maps: bool = True, temperature: float = 1.5, labels: LabelSet = PLAIN
+) -> PredictionVolume:
     geometry = Geometry(
         orientation=STORED, spacing_mm=(1, 1, 1), shape_before_crop=SHAPE, crop=tuple((0, size) for size in SHAPE)
     )
-    plan = fake_plan((8, 8)).model_copy(
-        update={"labels": LabelSet(names=("background", "a", "b", "c")), "axes": (0, 1, 2)}
-    )
+    plan = fake_plan((8, 8)).model_copy(update={"labels": labels, "axes": (0, 1, 2)})
     opinions = 2 if len(scores) > CLASSES else 1
     volume = PredictionVolume(geometry, plan, temperature=temperature, keep_winner=True, maps=maps, opinions=opinions)
     for slab in np.split(scores, cuts, axis=1):
@@ -69,3 +77,23 @@ def test_only_what_is_asked_for(scores: NDArray[np.float32]) -> None:
 def test_equal_scores_are_the_lower_class() -> None:
     volume = volume_of(np.zeros((CLASSES, *SHAPE), np.float32))
     assert not volume.labels.any()
+
+
+def test_regions(scores: NDArray[np.float32]) -> None:
+    whole, cut = volume_of(scores, labels=REGIONS), volume_of(scores, 1, 2, 5, labels=REGIONS)
+    np.testing.assert_array_equal(cut.labels, whole.labels)
+    assert set(np.unique(whole.labels)) == {0, 1, 2, 3, 4}
+    probabilities = torch.sigmoid(torch.from_numpy(scores[:CLASSES]) / 1.5).numpy()
+    expected = np.zeros(SHAPE)
+    for probability, number in zip(probabilities, REGIONS.written, strict=True):
+        expected[probability > 0.5] = number
+    np.testing.assert_array_equal(whole.labels, expected)
+    np.testing.assert_allclose(whole.probability_sums, probabilities.sum((1, 2, 3)), rtol=1e-5)
+    masks = [np.isin(expected, numbers) for numbers in REGIONS.members.values()]
+    in_mask = [probability[mask].sum() for probability, mask in zip(probabilities, masks, strict=True)]
+    np.testing.assert_allclose(whole.sums_in_mask, in_mask, rtol=1e-5)
+    np.testing.assert_array_equal(whole.sums_in_mask_of(whole.labels), whole.sums_in_mask)
+    assert whole.winner is None
+    of_each = -(probabilities * np.log(probabilities) + (1 - probabilities) * np.log(1 - probabilities))
+    np.testing.assert_allclose(whole.entropy, of_each.mean(0) / math.log(2), atol=1e-5)
+    np.testing.assert_array_equal(whole.disagreement, np.maximum(scores[CLASSES], 0))

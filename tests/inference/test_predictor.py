@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from tests.fakes.restored import restore_labels
-from uumamba.core.errors import InputError
+from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.labels import LabelSet
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import preprocess_case
 from uumamba.imaging.image import Image
 from uumamba.inference.bundle import Bundle, build_network
 from uumamba.inference.calibration import Calibration
+from uumamba.inference.postprocessing import LargestComponents, Postprocessing
 from uumamba.inference.predictor import Predictor
 from uumamba.inference.sliding_window import predict_logits
 
@@ -127,6 +128,39 @@ def test_confidence_is_the_expected_dice_of_the_calibrated_probabilities(
         expected = (2 * of_class[mask].sum() / (mask.sum() + of_class.sum())).item() if mask.any() else None
         assert prediction.confidence[name] == pytest.approx(expected, rel=1e-5)
     assert any(value is not None for value in prediction.confidence.values())
+
+
+REGIONS = LabelSet(names=("background", "all", "inner"), regions=((1, 2), (2,)), written=(1, 2))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_confidence_of_regions_is_that_of_the_regions_in_the_label_map(
+    members: int, make_bundle: MakeBundle, make_image: MakeImage, plan: Plan
+) -> None:
+    image = make_image(spacing_mm=(1.5, 1.5, 8.0))  # the plan's grid: nothing is resampled
+    regions = plan.model_copy(update={"labels": REGIONS})
+    calibration = Calibration(temperature=1.7)
+    bundles = [make_bundle(seed=seed, plan=regions, calibration=calibration) for seed in range(members)]
+    prediction = Predictor(bundles).predict([image], maps=True)
+    data = torch.from_numpy(preprocess_case([image], plan).data)
+    alone = [torch.sigmoid(scores_of(Predictor([bundle]), data) / 1.7) for bundle in bundles]
+    outer, inner = probabilities = sum(alone) / members
+    labels = torch.where(inner > 0.5, 2, torch.where(outer > 0.5, 1, 0))
+    np.testing.assert_array_equal(prediction.labels.transpose(2, 1, 0), labels)
+    for probability, mask, name in zip(probabilities, (labels > 0, labels == 2), ("all", "inner"), strict=True):
+        expected = (2 * probability[mask].sum() / (mask.sum() + probability.sum())).item() if mask.any() else None
+        assert prediction.confidence[name] == pytest.approx(expected, rel=1e-4)
+    assert any(value is not None for value in prediction.confidence.values())
+    assert prediction.entropy is not None
+    assert 0 < prediction.entropy.max() <= 1
+    assert (prediction.disagreement is None) == (members == 1)
+
+
+def test_regions_and_post_processing_do_not_go_together(make_bundle: MakeBundle, plan: Plan) -> None:
+    steps = Postprocessing(steps=(LargestComponents(structures=("inner",)),))
+    bundle = make_bundle(plan=plan.model_copy(update={"labels": REGIONS}), postprocessing=steps)
+    with pytest.raises(ConfigError, match=r"the model has regions \(1\+2 all, 2 inner\); leave the steps out"):
+        Predictor([bundle])
 
 
 def test_mirrors_only_where_the_bundle_allows(make_bundle: MakeBundle) -> None:

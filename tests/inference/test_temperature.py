@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.labels import LabelSet
 from uumamba.inference.calibration import Calibration
 from uumamba.inference.temperature import (
     HIGHEST,
@@ -141,6 +142,51 @@ def test_the_expected_dice_is_that_of_all_voxels() -> None:
     assert expected_dice_of(doubled, 2, 2.0) == pytest.approx(slow, rel=1e-5)
     without = replace(sample, logits=sample.logits + np.array([0, 0, -99], np.float32))
     assert expected_dice_of(without, 2, 2.0) is None
+
+
+REGIONS = LabelSet(names=("background", "all", "one"), regions=((1, 2), (2,)), written=(1, 2))
+
+
+def draw_regions(temperature: float, voxels: int = 30_000) -> VoxelSample:
+    """Voxels whose numbers come from sigmoid(logits / temperature), the inner region's only where the outer's does."""
+    random = np.random.default_rng(0)
+    logits = temperature * 2 * random.normal(size=(voxels, 2))
+    outer, inner = (random.random((voxels, 2)) < 1 / (1 + np.exp(-logits / temperature))).T
+    reference = np.where(outer, np.where(inner, 2, 1), 0).astype(np.int16)
+    return VoxelSample(logits.astype(np.float32), reference, np.ones(voxels, bool), np.ones(voxels), REGIONS)
+
+
+def test_of_regions_each_is_a_question_with_two_answers() -> None:
+    sample = draw_regions(2.0)
+    judged = judge({"a": sample}, 2.0).near
+    probability = 1 / (1 + np.exp(-sample.logits.astype(float) / 2))
+    truth = np.stack([sample.reference > 0, sample.reference == 2], axis=1)
+    slow = -np.log(np.where(truth, probability, 1 - probability)).mean()
+    assert judged.mean_nll == pytest.approx(slow, rel=1e-5)
+    assert judged.accuracy == pytest.approx(((probability > 0.5) == truth).mean())
+    assert judged.mean_brier == pytest.approx(2 * np.square(probability - truth).mean(), rel=1e-5)
+    assert judged.count == pytest.approx(len(sample.reference))
+
+
+def test_of_regions_the_temperature_is_found() -> None:
+    """Of the outer region alone, since the inner one's truth is cut by it."""
+    sample = draw_regions(1.6)
+    (outer, _) = sample.questions
+    assert fit_temperature({"a": outer}) == pytest.approx(1.6, rel=0.03)
+    best = fit_temperature({"a": sample})
+    losses = [judge({"a": sample}, best * factor).near.nll for factor in (0.97, 1.0, 1.03)]
+    assert losses[1] == min(losses)
+
+
+def test_of_regions_the_expected_dice_is_that_of_the_label_map() -> None:
+    sample = draw_regions(1.0)
+    probability = 1 / (1 + np.exp(-sample.logits / 2))
+    outer, inner = sample.logits[:, 0] > 0, sample.logits[:, 1] > 0
+    for output, mask in enumerate((outer | inner, inner)):  # what has the inner one's number is within the outer too
+        slow = 2 * probability[mask, output].sum() / (mask.sum() + probability[:, output].sum())
+        assert expected_dice_of(sample, output, 2.0) == pytest.approx(slow, rel=1e-5)
+    without = replace(sample, logits=sample.logits - np.float32(99))
+    assert expected_dice_of(without, 0, 2.0) is None
 
 
 def test_errors() -> None:

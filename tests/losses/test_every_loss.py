@@ -1,16 +1,17 @@
 """Laws that hold for every loss, in 2D and 3D."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from uumamba.core.labels import LabelSet
+from uumamba.losses.centreline_dice import CentrelineDiceSettings
 from uumamba.losses.segmentation import LossSettings, SegmentationLoss
 
-Name = Literal["uncertainty", "fixed", "published"]
-NAMES = get_args(LossSettings.model_fields["name"].annotation)
+WITH_CENTRELINE = "uncertainty, centreline"
+NAMES = (*get_args(LossSettings.model_fields["name"].annotation), WITH_CENTRELINE)
 LABELS = LabelSet(names=("background", "RV", "MYO", "LV"), ignore=4)
 SIZES = [(4, 3), (2, 3, 3)]
 LEVELS = 3
@@ -22,8 +23,11 @@ pytestmark = [
 ]
 
 
-def build(name: Name, batch_dice: bool) -> SegmentationLoss:
-    return LossSettings(name=name).build(labels=LABELS, batch_dice=batch_dice, levels=LEVELS)
+def build(name: str, batch_dice: bool) -> SegmentationLoss:
+    settings = LossSettings.model_validate({"name": name.partition(",")[0]})
+    if name == WITH_CENTRELINE:
+        settings = LossSettings(centreline=CentrelineDiceSettings(iterations=2))
+    return settings.build(labels=LABELS, batch_dice=batch_dice, levels=LEVELS)
 
 
 def draw(size: tuple[int, ...], dtype: torch.dtype = torch.float32) -> tuple[list[Tensor], list[Tensor]]:
@@ -37,14 +41,15 @@ def draw(size: tuple[int, ...], dtype: torch.dtype = torch.float32) -> tuple[lis
     return [level.requires_grad_() for level in logits], target
 
 
-def test_there_are_three_losses(name: Name, batch_dice: bool, size: tuple[int, ...]) -> None:
+def test_there_are_four_losses(name: str, batch_dice: bool, size: tuple[int, ...]) -> None:
     """The walk has found something, and each name builds."""
-    assert len(NAMES) == 3
-    assert set(build(name, batch_dice).weights()) == {"region", "distribution", "pixel"}
+    assert len(NAMES) == 4
+    more = {"centreline"} if name == WITH_CENTRELINE else set()
+    assert set(build(name, batch_dice).weights()) == {"region", "distribution", "pixel"} | more
     assert len(size) in (2, 3)
 
 
-def test_gradient_equals_finite_differences(name: Name, batch_dice: bool, size: tuple[int, ...]) -> None:
+def test_gradient_equals_finite_differences(name: str, batch_dice: bool, size: tuple[int, ...]) -> None:
     """Checked in float64 with respect to the logits and the learned weights."""
     loss = build(name, batch_dice).double()
     logits, target = draw(size, torch.float64)
@@ -57,7 +62,7 @@ def test_gradient_equals_finite_differences(name: Name, batch_dice: bool, size: 
     assert torch.autograd.gradcheck(total, (*logits, *weights), eps=1e-6, atol=1e-7)
 
 
-def test_ignored_voxels_have_no_influence(name: Name, batch_dice: bool, size: tuple[int, ...]) -> None:
+def test_ignored_voxels_have_no_influence(name: str, batch_dice: bool, size: tuple[int, ...]) -> None:
     """Other logits there give bitwise the same loss, and their gradient is exactly 0."""
     loss = build(name, batch_dice)
     logits, target = draw(size)
@@ -76,7 +81,7 @@ def test_ignored_voxels_have_no_influence(name: Name, batch_dice: bool, size: tu
         assert level.grad[~ignored].count_nonzero() > 0
 
 
-def test_everything_ignored_is_finite_and_still(name: Name, batch_dice: bool, size: tuple[int, ...]) -> None:
+def test_everything_ignored_is_finite_and_still(name: str, batch_dice: bool, size: tuple[int, ...]) -> None:
     """Without a voxel that counts there is nothing to learn: zero gradient, and no NaN."""
     logits, target = draw(size)
     value = build(name, batch_dice)(logits, [torch.full_like(level, 4) for level in target])
@@ -86,7 +91,7 @@ def test_everything_ignored_is_finite_and_still(name: Name, batch_dice: bool, si
     assert value.terms["distribution"] == value.terms["pixel"] == 0
 
 
-def test_order_of_the_batch_does_not_matter(name: Name, batch_dice: bool, size: tuple[int, ...]) -> None:
+def test_order_of_the_batch_does_not_matter(name: str, batch_dice: bool, size: tuple[int, ...]) -> None:
     """Swapping the batch's elements leaves the loss."""
     loss = build(name, batch_dice)
     logits, target = draw(size)
@@ -94,7 +99,7 @@ def test_order_of_the_batch_does_not_matter(name: Name, batch_dice: bool, size: 
     torch.testing.assert_close(swapped.total, loss(logits, target).total)
 
 
-def test_extreme_logits_stay_finite(name: Name, batch_dice: bool, size: tuple[int, ...]) -> None:
+def test_extreme_logits_stay_finite(name: str, batch_dice: bool, size: tuple[int, ...]) -> None:
     """Logits of +-1000, right or wrong, in half precision: finite loss and gradients."""
     logits, target = draw(size)
     extreme = [(1000 * level.sign()).detach().half().requires_grad_() for level in logits]
@@ -105,7 +110,7 @@ def test_extreme_logits_stay_finite(name: Name, batch_dice: bool, size: tuple[in
 
 
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
-def test_autocast_changes_nothing(name: Name, batch_dice: bool, size: tuple[int, ...], half: torch.dtype) -> None:
+def test_autocast_changes_nothing(name: str, batch_dice: bool, size: tuple[int, ...], half: torch.dtype) -> None:
     """Inside autocast the loss is computed in float32, bitwise as outside."""
     loss = build(name, batch_dice)
     logits, target = draw(size)
@@ -116,7 +121,7 @@ def test_autocast_changes_nothing(name: Name, batch_dice: bool, size: tuple[int,
     assert torch.equal(inside.total, loss([level.float() for level in low], target).total)
 
 
-def test_lowest_level_takes_no_part(name: Name, batch_dice: bool, size: tuple[int, ...]) -> None:
+def test_lowest_level_takes_no_part(name: str, batch_dice: bool, size: tuple[int, ...]) -> None:
     """Its weight is 0: no gradient, and not even NaN gets through."""
     logits, target = draw(size)
     spoilt = [*logits[:-1], torch.full_like(logits[-1], torch.nan).requires_grad_()]

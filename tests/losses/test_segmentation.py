@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
+from uumamba.losses.centreline_dice import CentrelineDiceSettings
 from uumamba.losses.deep_supervision import level_weights
 from uumamba.losses.segmentation import LossSettings
 
@@ -121,3 +122,9 @@ def test_impossible_weights(name: Any, weights: tuple[float, float, float]) -> N
     """A learned weight cannot start at 0, and something must be minimised."""
     with pytest.raises(ValidationError, match=r"weights must be above 0 .* use name 'fixed' with weight 0"):
         LossSettings(name=name, weights=weights)
+
+
+def test_the_published_loss_has_no_centreline_term() -> None:
+    """It is for comparison with what was published."""
+    with pytest.raises(ValidationError, match=r"centreline: name 'published' has three terms alone; take"):
+        LossSettings(name="published", centreline=CentrelineDiceSettings())

@@ -8,6 +8,7 @@ from nnunetv2.experiment_planning.experiment_planners.network_topology import ge
 from uumamba.core.errors import ConfigError
 from uumamba.core.topology import Topology
 from uumamba.models import plan_topology
+from uumamba.models.topology import fitting_patch
 
 SPACING = st.floats(0.1, 12.0, allow_nan=False)
 SIZE = st.integers(8, 300)
@@ -103,3 +104,16 @@ def test_parts_must_agree(changed: dict[str, tuple[object, ...]], message: str) 
     }
     with pytest.raises(ConfigError, match=message):
         Topology(**{**parts, **changed})
+
+
+@given(st.lists(st.tuples(st.integers(1, 200), SPACING), min_size=2, max_size=3), st.sampled_from([None, 2, 5]))
+@settings(max_examples=300, deadline=None)
+def test_a_fitting_patch_fits_and_covers(axes: list[tuple[int, float]], stages: int | None) -> None:
+    sizes, spacing = zip(*axes, strict=True)
+    patch = fitting_patch(sizes, spacing, max_stages=stages)
+    assert all(length >= max(size, 8) for length, size in zip(patch, sizes, strict=True))
+    assert fitting_patch(patch, spacing, max_stages=stages) == patch
+    if len(set(spacing)) == 1:
+        topology = plan_topology(patch, spacing, base_features=4, max_features=8, max_stages=stages)
+        steps = zip(patch, sizes, topology.total_stride, strict=True)
+        assert all(length < max(size, 8) + step for length, size, step in steps)

@@ -48,6 +48,23 @@ def test_one_picture_per_labelled_slice(pixels: Pixels) -> None:
     assert pixels(figure).std() > 0.1
 
 
+def test_regions_are_drawn_with_the_later_on_top(pixels: Pixels) -> None:
+    """So the picture is that of their painted label map."""
+    regions = LabelSet(
+        names=("background", "heart", "left", "LV"), regions=((1, 2, 3), (2, 3), (3,)), written=(2, 3, 3)
+    )
+    swapped = LabelSet(
+        names=("background", "all", "odd", "block"), regions=((1, 2, 3), (1, 3), (1,)), written=(2, 3, 1)
+    )
+    labels = heart()
+    for each in (regions, swapped):
+        direct, painted = (
+            overlay_figure(image_of(labels), shown, spacing_mm=SPACING_MM, labels=named, reference=shown)
+            for shown, named in ((labels, each), (each.paint(labels), each.painted))
+        )
+        np.testing.assert_array_equal(pixels(direct), pixels(painted))
+
+
 def test_with_a_reference_each_slice_has_two_pictures(pixels: Pixels) -> None:
     labels = heart()
     figure = overlay_figure(

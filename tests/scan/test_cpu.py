@@ -193,7 +193,7 @@ def test_says_that_it_compiles_and_keeps_what_it_compiled(tmp_path: Path) -> Non
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", script]
     first, second = (
-        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stderr
+        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=True).stderr
         for _ in range(2)
     )
     assert first == "selective scan: compiling scan for this processor, a few seconds, once\n"
@@ -211,7 +211,7 @@ def test_compiles_anew_where_nothing_can_be_kept() -> None:
     )
     environment = {**os.environ, "NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}
     done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("selective scan: compiled loops cannot be kept (cannot cache function") == 1

@@ -1,6 +1,8 @@
 """How processes find each other; that they then train together is tested in tests/workflows/test_train_together.py."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,20 @@ def test_once_parted_no_thread_of_the_process_group_is_left_though_the_network_l
 
 def test_on_the_cpu_every_process_has_the_same_device() -> None:
     assert device_of(Processes("srun", 1, 2, 1), torch.device("cpu")) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("how", ["together", "alone"])
+def test_after_an_error_no_thread_outlives_python_and_nobody_waits(how: str) -> None:
+    """Such a thread aborts the process: the exit code would not be the error's."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    script = Path(__file__).with_name("two_processes_failing.py")
+    processes = [
+        subprocess.Popen([sys.executable, str(script), port, rank, how], stderr=subprocess.PIPE, text=True)
+        for rank in "01"
+    ]
+    errors = [process.communicate(timeout=240)[1] for process in processes]
+    assert [process.returncode for process in processes] == [1, 1], errors
+    assert all(error.endswith(", 0 threads left\n") for error in errors), errors
+    assert "NotFiniteError, " in errors[0]

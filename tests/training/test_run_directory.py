@@ -29,6 +29,7 @@ def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
         pytest.fail("locked twice")
     with locked(directory), locked(RunDirectory(tmp_path / "runs" / "fold_1")):
         assert not directory.path.exists()
+    assert list(directory.path.parent.iterdir()) == []
 
 
 def test_whoever_gets_the_lock_looks_again(tmp_path: Path) -> None:
@@ -80,3 +81,31 @@ def test_a_run_is_finished_when_its_record_says_so(tmp_path: Path) -> None:
     assert not directory.is_finished
     directory.record.write_text('{"seed": 0, "finished": {}}')
     assert directory.is_finished
+
+
+def test_a_coarse_network_alone_is_a_run_that_has_begun(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "fold_0")
+    assert not directory.has_begun
+    directory.roi.begin()
+    directory.roi.last.write_text("a checkpoint")
+    assert directory.has_begun
+    assert directory.roi.whole.path == directory.path
+    assert directory.whole is directory
+    directory.check(resume=True, overwrite=False)
+    with pytest.raises(InputError, match="holds a run"):
+        directory.check(resume=False, overwrite=False)
+
+
+def test_a_new_run_keeps_nothing_but_its_own_coarse_network(tmp_path: Path) -> None:
+    directory, elsewhere = RunDirectory(tmp_path / "fold_0"), tmp_path / "elsewhere"
+    directory.roi.begin()
+    elsewhere.mkdir()
+    (directory.path / "overlays").symlink_to(elsewhere)
+    for file in (directory.last, directory.roi.last, elsewhere / "mine"):
+        file.write_text("x")
+    directory.begin(keep_roi=True)
+    assert [path.name for path in directory.path.iterdir()] == ["roi"]
+    assert directory.roi.last.exists()
+    assert (elsewhere / "mine").exists()
+    directory.begin()
+    assert list(directory.path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 from tests.fakes import program
 from uumamba.core.files import read_json
 from uumamba.imaging.files import read_label_map, write_label_map
+from uumamba.imaging.image import Image
 
 TABLES = {"scores.csv", "evaluation.json", "report.html"}
 CLINICAL = {"clinical.csv", "groups.csv"}
@@ -231,7 +232,8 @@ def test_references_in_another_order_without_a_structure(perfect: Path, tmp_path
     document = read_json(output / "evaluation.json")
     assert document["not_compared"] == {"predictions": ["RV"], "references": []}
     assert document["structures"][1] == {
-        "name": "LV", "prediction_numbers": [3], "reference_numbers": [1], "optional": False
+        "name": "LV", "prediction_numbers": [3], "reference_numbers": [1], "optional": False,
+        "tubular": False,
     }  # fmt: skip
 
 
@@ -261,3 +263,38 @@ def test_a_folder_with_files_of_something_else_is_left_alone(
     assert evaluate(perfect, training, tmp_path, "--dataset", "acdc") == 2
     assert "holds a scores.csv that is not of an evaluation" in capsys.readouterr().err
     assert (tmp_path / "scores.csv").read_text() == "player,points\n"
+
+
+def test_vessels_have_columns_of_their_own_in_every_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the label file calls tubular: CSV, JSON, screen and page."""
+    reference = np.zeros((20, 16, 12), dtype=np.uint8)
+    reference[2:18, 2:8, 2:10], reference[2:18, 10:12, 4:6] = 1, 2
+    broken = reference.copy()
+    broken[9:11, 10:12] = 0
+    for case in ("a", "b", "c"):
+        for folder, label_map in (("predictions", broken), ("references", reference)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            like = Image(label_map.astype(np.float32), np.diag([0.5, 0.5, 0.5, 1.0]))
+            write_label_map(tmp_path / folder / f"{case}.nii.gz", label_map, like)
+    (tmp_path / "predictions" / "c.nii.gz").unlink()
+    labels, output = tmp_path / "labels.yaml", tmp_path / "out"
+    labels.write_text("labels: {heart: 1, LAD: 2}\ntubular: [LAD]\n")
+    assert evaluate(tmp_path / "predictions", tmp_path / "references", output, "--labels", labels) == 3
+    assert "clDice   centreline overlap   Betti-0 error" in capsys.readouterr().out
+    heart, vessel, *_, failed = rows(output / "scores.csv")
+    assert (heart["cldice"], heart["betti0_error"], heart["prediction_components"]) == ("", "", "")
+    assert (vessel["betti0_error"], vessel["prediction_components"], vessel["reference_components"]) == (
+        "1.0",
+        "2",
+        "1",
+    )
+    assert 0.8 < float(vessel["cldice"]) < 1.0
+    assert (failed["cldice"], failed["reference_components"]) == ("", "1")
+    document = read_json(output / "evaluation.json")
+    assert [each["tubular"] for each in document["structures"]] == [False, True]
+    assert "cldice" not in document["cases"][0]["scores"]["heart"]["metrics"]
+    assert document["cases"][0]["scores"]["LAD"]["prediction_components"] == 2
+    assert document["summary"]["structures"][1]["metrics"]["betti0_error"]["mean_with_failures"] == 1.0
+    assert document["summary"]["overall"]["cldice"]["structures"] == 1
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert all(title in page for title in ("clDice", "centreline overlap", "Betti-0 error"))

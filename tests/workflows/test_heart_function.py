@@ -193,3 +193,22 @@ def test_a_height_that_is_no_number_costs_the_index_alone(tmp_path: Path, beat: 
         assert float(row["lv_ef_percent"]) > 40
     content = read_json(tmp_path / "function" / "one.json")
     assert content["body_surface_m2"] == {"value": None, "reason": "the patient's height is not a number"}
+
+
+def test_what_earlier_batches_measured_is_removed_and_nothing_else(tmp_path: Path, beat: Beat) -> None:
+    hearts = HeartFunctions(tmp_path, LABELS)
+    add(hearts, case_of("a/one"), beat.labels)
+    for phase, frame in (("ED", 2), ("ES", 8)):
+        add(hearts, case_of(phase, patient="Anna", phase=phase), beat.labels[..., frame])
+    write_table(tmp_path, "a/one", "ED")
+    write_table(tmp_path, "ES", "none", table="cases_1_of_2.csv")
+    hearts.finish()
+    assert (tmp_path / "function" / "Anna_ED_ES.json").is_file()
+    (tmp_path / "function" / "notes.txt").touch()
+    hearts.remove()
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"cases.csv", "cases_1_of_2.csv", "function/notes.txt"}
+    (tmp_path / "function" / "notes.txt").unlink()
+    (tmp_path / "function" / "a").rmdir()
+    hearts.remove()
+    assert not (tmp_path / "function").exists()

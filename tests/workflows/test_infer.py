@@ -327,3 +327,5 @@ def test_the_phases_of_a_patient_in_a_table_become_an_ejection_fraction(
         (row,) = csv.DictReader(file)
     assert float(row["body_surface_m2"]) == pytest.approx((170 * 70 / 3600) ** 0.5, abs=1e-4)
     assert row["lv_ef_percent"] or row["reasons"]
+    assert infer(run, images[0], tmp_path / "out", "--overwrite") == 0
+    assert not list((tmp_path / "out").glob("function*"))

@@ -53,7 +53,7 @@ def start(work: Path, *overrides: str) -> subprocess.Popen[str]:
         cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     last = program.run_folder(work) / "last.safetensors"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not last.exists() or read_checkpoint(last)["under_way"]["steps"] < 3:
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -67,7 +67,7 @@ def test_a_whole_process_group_that_is_told_to_stop_ends_with_75(my_work: Path) 
     process = start(my_work, "hardware.workers=2")
     os.killpg(process.pid, signal.SIGTERM)
     os.killpg(process.pid, signal.SIGTERM)
-    error = process.communicate(timeout=120)[1]
+    error = process.communicate(timeout=240)[1]
     mine = program.run_folder(my_work)
     assert process.returncode == 75, error
     assert "Traceback" not in error

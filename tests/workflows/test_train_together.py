@@ -152,7 +152,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(my_work: Path) -> None:
 
 def wait_for(path: Path, processes: list[subprocess.Popen[str]]) -> None:
     """Return when `path` is there; fail if a process ends before."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not path.exists():
         assert time.monotonic() < deadline
         assert all(process.poll() is None for process in processes)
@@ -162,7 +162,7 @@ def wait_for(path: Path, processes: list[subprocess.Popen[str]]) -> None:
 def error_of(process: subprocess.Popen[str]) -> str:
     """What a process wrote to its error stream once it has ended; one that does not end adds where its threads are."""
     try:
-        return process.communicate(timeout=120)[1]
+        return process.communicate(timeout=240)[1]
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGABRT)
         return process.communicate()[1]

@@ -7,7 +7,7 @@ import typer
 
 from uumamba.cli.options import Overrides
 
-app = typer.Typer(help="List, show, copy and check configurations.", no_args_is_help=True)
+app = typer.Typer(help="List, show, copy and check configurations.")
 Name = Annotated[str, typer.Argument(help="A shipped configuration's name or a YAML file.")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from uumamba.cli.options import OnlyCases, OnlyFold, Verbose, Work, chosen_cases
+from uumamba.cli.options import OnlyCases, OnlyFold, OnlySplit, Verbose, Work, chosen_cases
 from uumamba.core.log import show_log
 
 
@@ -13,7 +13,9 @@ def evaluate(
     predictions: Annotated[Path, typer.Option(help="Folder of predicted label maps.")],
     references: Annotated[Path, typer.Option(help="Folder of reference label maps, or the data set's folder.")],
     output: Annotated[Path, typer.Option(help="Folder for tables and pictures; an earlier evaluation is replaced.")],
-    dataset: Annotated[str | None, typer.Option(help="Data set: acdc; names structures, patients and phases.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set, such as acdc; names structures, patients, phases.")
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -25,6 +27,7 @@ def evaluate(
     ] = None,
     cases: OnlyCases = None,
     fold: OnlyFold = None,
+    split: OnlySplit = None,
     work: Work = Path("work"),
     verbose: Verbose = False,
 ) -> None:
@@ -32,7 +35,7 @@ def evaluate(
     from uumamba.workflows import evaluate as workflow
 
     show_log(verbose)
-    only = chosen_cases(work, dataset, fold, cases)
+    only = chosen_cases(work, dataset, fold, split, cases)
     workflow.evaluate(
         predictions, references, output, dataset_name=dataset, label_file=labels, only=only, groups=groups
     )

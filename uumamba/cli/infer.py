@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from uumamba.cli.options import OnlyFold, Verbose, Work, fold_cases
+from uumamba.cli.options import OnlyFold, OnlySplit, Verbose, Work, fold_cases
 from uumamba.core.log import show_log
 
 
@@ -45,8 +45,9 @@ def infer(
         float | None,
         typer.Option(min=0.1, metavar="GB", help="Memory it may hold; else what is free. Larger cases fail alone."),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="With --fold: the data set that the fold belongs to.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="With --fold or --split: the data set they belong to.")] = None,
     fold: OnlyFold = None,
+    split: OnlySplit = None,
     work: Work = Path("work"),
     verbose: Verbose = False,
 ) -> None:
@@ -71,5 +72,5 @@ def infer(
         weights=tuple(weight) if weight else None,
         max_memory_gb=max_memory,
     )
-    only = fold_cases(work, dataset, fold)
+    only = fold_cases(work, dataset, fold, split)
     workflow.infer(model, [*input_, *(more or ())], output, options, only=only)

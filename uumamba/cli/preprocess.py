@@ -11,7 +11,9 @@ from uumamba.core.log import show_log
 
 def preprocess(
     dataset: Dataset,
-    data: Annotated[Path, typer.Option(help="Folder of the data set as it was downloaded.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data set as it was downloaded; not with layout:place.")
+    ] = None,
     work: Work = Path("work"),
     config: Config = None,
     overrides: Overrides = None,
@@ -23,5 +25,4 @@ def preprocess(
     from uumamba.workflows import preprocess as workflow
 
     show_log(verbose)
-    find_dataset(dataset)
-    workflow.preprocess(dataset, data, work, config_for(dataset, config, overrides or ()))
+    workflow.preprocess(dataset, data, work, config_for(find_dataset(dataset).name, config, overrides or ()))

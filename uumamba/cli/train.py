@@ -35,13 +35,13 @@ def train(
     show_log(verbose)
     if resume and overwrite:
         raise InputError("--resume and --overwrite: give one of them")
-    from uumamba.config import config_for
-    from uumamba.data.datasets.table import find_dataset
+    from uumamba.config import config_for, run_name
+    from uumamba.data.work_folder import work_folder_of
     from uumamba.workflows import train as workflow
 
-    find_dataset(dataset)
-    settings = config_for(dataset, config, overrides or ())
-    run = name or Path(config or dataset).stem
+    known = work_folder_of(work, dataset).read_description().name
+    settings = config_for(known, config, overrides or ())
+    run = name or run_name(known, config)
     chosen = workflow.chosen_folds(dataset, work, fold=fold, folds=folds)
     start = workflow.Start(resume=resume, overwrite=overwrite, init=init)
     workflow.train(dataset, work, run, settings, folds=chosen, start=start)

@@ -5,6 +5,7 @@
             ConfigError         exit code 2   a setting is wrong
             GeometryError       exit code 2   an image's axes, spacing or grid cannot be used
             IntensityError      exit code 2   an image's values cannot be used
+            LabelError          exit code 2   a label map's values are no labels
             ChannelError        exit code 2   a case has more or fewer images than the model takes
             TooLargeError       exit code 2   a case needs more memory than it may have
         NotFiniteError          exit code 1   a training met NaN or infinity too often
@@ -37,6 +38,10 @@ class GeometryError(InputError):
 
 class IntensityError(InputError):
     """An image's values are not finite, or too extreme."""
+
+
+class LabelError(InputError):
+    """A label map's values are not whole, negative, or too large."""
 
 
 class ChannelError(InputError):

@@ -1,8 +1,8 @@
 """The skeleton of a mask by thinning: lines one voxel wide, with exactly the mask's topology.
 
 Layers are peeled from the six sides in turn, as Lee, Kashyap and Chu do (1994); a voxel goes only if it is simple and
-not the end of a line at that very moment. scikit-image's `skeletonize`, and ITK's, ask the second only before a layer is
-peeled, and so lose whole pieces of an even width, a vessel of 2 x 2 voxels for one
+not the end of a line at that very moment. scikit-image's `skeletonize` asks the second only before a layer is peeled,
+and so loses whole pieces of an even width, a vessel of 2 x 2 voxels for one
 (github.com/scikit-image/scikit-image/issues/3757).
 """
 
@@ -19,9 +19,9 @@ Mask = NDArray[np.bool_]
 def skeleton(mask: Mask) -> Mask:
     """The skeleton of a boolean mask, 2D or 3D, part of it: as many components, tunnels and cavities.
 
-    Components hang together by 26 (in 2D 8) neighbours. A ball becomes a point, a tube a line through its middle that
-    ends up to a radius before its ends. Which of equally good voxels stay depends on the order of the axes. What lies
-    outside the image is outside the mask.
+    Components hang together by 26 (in 2D 8) neighbours. A ball becomes a point or little more, a tube a line through
+    its middle that may end its width before the tube does. Which of equally good voxels stay depends on the order of
+    the axes. What lies outside the image is outside the mask.
     """
     from uumamba.core.thinning_kernels import FACE_OF_AXIS, SHARING, TOUCHING, WHAT, peel
 

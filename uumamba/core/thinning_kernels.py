@@ -54,17 +54,18 @@ def _flood(start: int, allowed: int, neighbours: Bits) -> int:
 
 
 @compiled(WHAT)
-def _removable(voxels: NDArray[np.uint8], place: int, steps: Bits, touching: Bits, sharing: Bits) -> bool:
-    """Whether a border voxel is simple (Bertrand and Malandain, 1994) and not the end of a line.
+def _simple(voxels: NDArray[np.uint8], place: int, steps: Bits, touching: Bits, sharing: Bits, fewest: int) -> bool:
+    """Whether a border voxel is simple (Bertrand and Malandain, 1994) and has so many neighbours at least.
 
     Simple: its 26 neighbours hang together without it, and so does the outside that it touches by a face, within the
     18 nearest. Then components, tunnels and cavities are the same without it.
     """
-    around = 0
+    around = neighbours = 0
     for bit in range(27):
         if bit != 13 and voxels[place + steps[bit]]:
             around |= 1 << bit
-    if around & (around - 1) == 0:
+            neighbours += 1
+    if neighbours < fewest:
         return False
     if _flood(around & -around, around, touching) != around:
         return False
@@ -91,11 +92,11 @@ def peel(voxels: NDArray[np.uint8], inside: Bits, steps: Bits, faces: Bits, tabl
             found = 0
             for index in range(left):
                 place = inside[index]
-                if not voxels[place + steps[face]] and _removable(voxels, place, steps, touching, sharing):
+                if not voxels[place + steps[face]] and _simple(voxels, place, steps, touching, sharing, 2):
                     layer[found] = place
                     found += 1
             for index in range(found):
-                if _removable(voxels, layer[index], steps, touching, sharing):
+                if _simple(voxels, layer[index], steps, touching, sharing, 1):
                     voxels[layer[index]] = 0
                     changed = True
             kept = 0

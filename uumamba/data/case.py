@@ -12,8 +12,10 @@ from uumamba.core.errors import InputError
 class Case:
     """One scene to learn from or to segment.
 
-    `images` has one file per channel, all on one grid; `label_map` is None where there is no reference. `patient` keeps
-    cases of one person together in splits. `details` is what the data set tells beside the images, ready for JSON.
+    `images` has one file per channel, all on one grid; `label_map` is None where there is no reference. Of files with a
+    fourth axis, `frames` says which place there each image has, and `label_frame` that of the label map, from 0.
+    `patient` keeps cases of one person together in splits. `details` is what the data set tells beside the images,
+    ready for JSON.
     """
 
     name: str
@@ -21,6 +23,14 @@ class Case:
     images: tuple[Path, ...]
     label_map: Path | None
     details: dict[str, str | float | int | None] = field(default_factory=dict)
+    frames: tuple[int, ...] | None = None
+    label_frame: int | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that it is made of, each once."""
+        references = () if self.label_map is None else (self.label_map,)
+        return tuple(dict.fromkeys((*self.images, *references)))
 
 
 def require_distinct_names(cases: Iterable[Case]) -> None:

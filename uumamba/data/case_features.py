@@ -138,10 +138,11 @@ def structures_of(
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     return {
         name: StructureFeatures(
-            float(counts[number] * voxel_ml), frozenset(face for face, found in touching.items() if number in found)
+            float(counts[list(numbers)].sum() * voxel_ml),
+            frozenset(face for face, found in touching.items() if not found.isdisjoint(numbers)),
         )
-        for name, number in plan.labels.structures.items()
-        if counts[number]
+        for name, numbers in plan.labels.members.items()
+        if counts[list(numbers)].any()
     }
 
 

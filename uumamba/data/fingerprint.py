@@ -51,7 +51,8 @@ class Fingerprint(Settings):
 
     `channels` maps the features named in `INTENSITIES` to their ranges, for each channel. `picture` is the mean of the
     cases' coarse pictures, row by row, and `upright` the range of `uprightness` of each case against the others' mean;
-    empty and None with fewer than three cases. `structures` is empty if the cases had no label maps.
+    empty and None with fewer than three cases. `structures` are those of the `labelled` cases, which have a label map
+    without ignored voxels (None: all cases are); empty if there are none.
     """
 
     cases: int
@@ -63,6 +64,7 @@ class Fingerprint(Settings):
     picture_shape: tuple[int, int, int] = (0, 0, 0)
     upright: Range | None = None
     structures: dict[str, StructureRange] = Field(default_factory=dict)
+    labelled: int | None = None
 
     @classmethod
     def of(cls, features: Iterable[CaseFeatures]) -> "Fingerprint":
@@ -84,6 +86,7 @@ class Fingerprint(Settings):
             picture_shape=(first, second, third),
             upright=upright,
             structures=_structures(cases),
+            labelled=sum(case.structures is not None for case in cases),
         )
 
     @property
@@ -138,12 +141,14 @@ def _stored_features(store: PreprocessedStore, case: str, plan: Plan) -> CaseFea
             "which a fingerprint needs; delete the case's folder and run `uumamba preprocess` again"
         )
     data, labels = store.read_case(case)
+    # Of a structure that is partly left open neither volume nor ends are known.
+    is_whole = plan.labels.ignore is None or not np.any(labels[0] == plan.labels.ignore)
     return describe_case(
         data,
         plan,
         spacing_mm=record.geometry["spacing_mm"],
         shape=record.geometry["shape_before_crop"],
-        structures=structures_of(labels[0], plan, spacing_mm=record.spacing_mm),
+        structures=structures_of(labels[0], plan, spacing_mm=record.spacing_mm) if is_whole else None,
     )
 
 

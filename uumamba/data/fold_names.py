@@ -1,8 +1,12 @@
-"""Several folds in one option: `0-4`, `0,2,3` or `0-2,4`."""
+"""What folds and their parts are called. Several folds in one option: `0-4`, `0,2,3` or `0-2,4`."""
 
 import re
+from typing import Literal
 
 from uumamba.core.errors import InputError
+
+Split = Literal["validation", "test"]
+"""Which cases of a fold: those that the best epoch, calibration and post-processing are chosen on, or others."""
 
 _PART = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -14,7 +15,17 @@ from uumamba.core.log import log
 from uumamba.core.machine import available_cores
 from uumamba.core.seeding import derive_generator
 from uumamba.data.augment import Augmentation
-from uumamba.data.patches import Box, cut_patch, downsample_labels, draw_lower, draw_voxel, target_strides
+from uumamba.data.foreground import ANNOTATED
+from uumamba.data.patches import (
+    Box,
+    cut_patch,
+    downsample_labels,
+    draw_annotated,
+    draw_lower,
+    draw_voxel,
+    keep_in_view,
+    target_strides,
+)
 from uumamba.data.plan import Plan
 from uumamba.data.sampler import PatchBatchSampler, SampleKey
 from uumamba.data.store import PreprocessedStore
@@ -58,7 +69,8 @@ class PatchDataset(Dataset[PatchSample]):
 
         `target_strides`: strides of each target level against the patch (`patches.target_strides`); `stream` keeps
         apart the draws of data sets with one seed; `masked_channels` are set to 0 outside the nonzero mask (label
-        -1), as preprocessing left them. Raises `InputError` without cases, or for a case that is not in the store.
+        -1), as preprocessing left them. In cases some of whose voxels may be ignored, every patch lies around one that
+        is not. Raises `InputError` without cases, or for a case that is not in the store.
         """
         if not cases:
             raise InputError(
@@ -75,6 +87,7 @@ class PatchDataset(Dataset[PatchSample]):
         self._augmentation = augmentation
         self._stream = stream
         self._masked_channels = list(masked_channels)
+        self._sparse = {case for case in cases if ANNOTATED in store.foreground(case)}
 
     def __getitem__(self, key: SampleKey) -> PatchSample:
         """The sample that `key` names."""
@@ -86,9 +99,11 @@ class PatchDataset(Dataset[PatchSample]):
         random = derive_generator(self.seed, self._stream, key.epoch, key.number)
         case = self._cases[random.integers(len(self._cases))]
         shape = self._shapes[case]
-        voxel = draw_voxel(self._store.foreground(case), random) if key.foreground else None
+        voxel = self._draw_middle(case, random, foreground=key.foreground)
         lower = draw_lower(shape, self._size, random, voxel)
         matrix = self._augmentation.affine.draw(random) if self._augmentation else None
+        if voxel is not None and matrix is not None:
+            lower = keep_in_view(lower, self._size, voxel, matrix)
 
         def read(low: Box, high: Box) -> tuple[Tensor, Tensor]:
             """A box of this case, as `cut_patch` asks for it."""
@@ -103,6 +118,13 @@ class PatchDataset(Dataset[PatchSample]):
         if self._masked_channels:
             image[self._masked_channels] = image[self._masked_channels].masked_fill(labels < 0, 0.0)
         return {"image": image, "target": downsample_labels(labels.clamp(min=0), self._strides), "case": case}
+
+    def _draw_middle(self, case: str, random: np.random.Generator, *, foreground: bool) -> Box | None:
+        """The voxel that a patch shall lie around; None where any place will do."""
+        if not foreground and case not in self._sparse:
+            return None
+        draw = draw_voxel if foreground else draw_annotated
+        return draw(self._store.foreground(case), random)
 
 
 def patches_of(

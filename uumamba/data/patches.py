@@ -11,17 +11,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from uumamba.core.errors import ConfigError
+from uumamba.data.foreground import ANNOTATED
 
 Box: TypeAlias = tuple[int, int, int]
 Reader: TypeAlias = Callable[[Box, Box], tuple[Tensor, Tensor]]
 
 
 def draw_voxel(foreground: Mapping[int, NDArray[np.integer[Any]]], random: np.random.Generator) -> Box | None:
-    """A foreground voxel: of the classes present any with equal chance, then any of its voxels; None without any."""
-    classes = sorted(number for number, places in foreground.items() if len(places) > 0)
+    """A foreground voxel: of the classes present any with equal chance, then any of its voxels; None without any.
+
+    Where there is no class, but voxels are known that are not ignored, it is one of these.
+    """
+    classes = sorted(number for number, places in foreground.items() if len(places) > 0 and number != ANNOTATED)
     if not classes:
-        return None
-    places = foreground[classes[random.integers(len(classes))]]
+        return draw_annotated(foreground, random)
+    return _draw_from(foreground[classes[random.integers(len(classes))]], random)
+
+
+def draw_annotated(foreground: Mapping[int, NDArray[np.integer[Any]]], random: np.random.Generator) -> Box | None:
+    """Any voxel that is not ignored, as nnU-Net draws them where there is an ignore label; None where none is known."""
+    places = foreground.get(ANNOTATED, ())
+    return _draw_from(np.asarray(places), random) if len(places) else None
+
+
+def _draw_from(places: NDArray[np.integer[Any]], random: np.random.Generator) -> Box:
     z, y, x = (int(part) for part in places[random.integers(len(places))])
     return z, y, x
 
@@ -43,6 +56,25 @@ def draw_lower(shape: Box, size: Box, random: np.random.Generator, voxel: Box | 
         return min(max(voxel[axis] - size[axis] // 2, 0), room)
 
     return along(0), along(1), along(2)
+
+
+def keep_in_view(lower: Box, size: Box, voxel: Box, matrix: NDArray[np.float64]) -> Box:
+    """The lower corner of a patch that still shows `voxel` when `matrix` turns and scales it, as in `cut_patch`.
+
+    A patch at the array's border has its voxel off its middle, from where a rotation can take it out of sight. The
+    patch then moves towards the voxel, as far as it must and beyond the array if need be.
+    """
+    first = 3 - len(matrix)
+    half = (np.array(size[first:]) - 1) / 2
+    place, corner = np.array(voxel[first:]), np.array(lower[first:])
+    away = place - half - corner
+    back = np.linalg.inv(matrix)
+    steps = max(1, int(np.abs(away).max()))
+    for step in range(steps + 1):
+        moved = corner if step == 0 else np.rint(place - half - away * (1 - step / steps)).astype(int)
+        if (np.abs(back @ (place - half - moved)) <= half).all():
+            break
+    return _box([*lower[:first], *moved])
 
 
 def cut_patch(

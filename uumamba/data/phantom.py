@@ -60,8 +60,8 @@ class _Organ:
 
 
 @dataclass(frozen=True)
-class _Scene:
-    """A patient's grid and surroundings, the same in both phases. Positions are in mm around the heart's axis."""
+class Scene:
+    """A patient's grid and surroundings, the same in all phases. Positions are in mm around the heart's axis."""
 
     x: Floats
     y: Floats
@@ -107,18 +107,19 @@ def _write_patient(folder: Path, number: int, seed: int, size: PhantomSize) -> P
         "Weight": round(random.normal(76, 11), 1),
     }
     write_text(folder / "Info.cfg", "".join(f"{key}: {value}\n" for key, value in info.items()))
-    scene = _draw_scene(diastole, size, random)
+    scene = draw_scene(diastole, size, random)
     affine = np.diag([-scene.spacing_mm[0], -scene.spacing_mm[1], scene.spacing_mm[2], 1.0])
     for phase, heart in (("ED", diastole), ("ES", systole)):
         stem = f"{folder.name}_frame{info[phase]:02d}"
-        image, labels = _render(heart, scene, random)
+        image, labels = render_frame(heart, scene, random)
         path = folder / f"{stem}.nii.gz"
         write_image(path, Image(image, affine), sform_scale_mm=1.0)
         write_label_map(folder / f"{stem}_gt.nii.gz", labels, like=read_image(path))
     return PhantomPatient(folder.name, group, diastole.cavity_ml(), ejection_fraction)
 
 
-def _draw_scene(diastole: Heart, size: PhantomSize, random: np.random.Generator) -> _Scene:
+def draw_scene(diastole: Heart, size: PhantomSize, random: np.random.Generator) -> Scene:
+    """Grid and surroundings for a patient whose heart is largest so."""
     in_plane = round(size.spacing_mm * random.uniform(0.9, 1.1), 4)
     between = round(size.slice_spacing_mm * random.choice([0.9, 1.0, 1.0]), 4)
     columns, rows = (round(size.voxels * random.uniform(0.9, 1.1)) for _ in range(2))
@@ -129,7 +130,7 @@ def _draw_scene(diastole: Heart, size: PhantomSize, random: np.random.Generator)
     x = (np.arange(columns) - columns / 2).reshape(-1, 1, 1) * in_plane - centre[0] + misalignment[0]
     y = (np.arange(rows) - rows / 2).reshape(1, -1, 1) * in_plane - centre[1] + misalignment[1]
     depth = (np.arange(slices).reshape(1, 1, -1) - random.uniform(0.1, 0.6)) * between
-    return _Scene(
+    return Scene(
         x=x,
         y=y,
         depth=depth,
@@ -169,7 +170,7 @@ def _smooth_noise(shape: tuple[int, int, int], width: float, random: np.random.G
     return np.asarray(noise / (noise.std() + 1e-6), dtype=np.float32)
 
 
-def _render(heart: Heart, scene: _Scene, random: np.random.Generator) -> tuple[FloatVolume, LabelVolume]:
+def render_frame(heart: Heart, scene: Scene, random: np.random.Generator) -> tuple[FloatVolume, LabelVolume]:
     """One frame: the image (x, y, z) in whole numbers >= 0 and the label map on its grid."""
     labels = heart.label_map(scene.x, scene.y, scene.depth)
     thickness = scene.spacing_mm[2]
@@ -180,7 +181,7 @@ def _render(heart: Heart, scene: _Scene, random: np.random.Generator) -> tuple[F
     return np.rint(np.hypot(blurred + real, imaginary) * scene.scale).astype(np.float32), labels
 
 
-def _paint(heart: Heart, scene: _Scene, depth: Floats) -> FloatVolume:
+def _paint(heart: Heart, scene: Scene, depth: Floats) -> FloatVolume:
     """The tissues' signal at a depth below the base (mm), back to front."""
     x, y = scene.x, scene.y
     signal = np.full(np.broadcast_shapes(x.shape, y.shape, depth.shape), _AIR, dtype=np.float32)
@@ -196,7 +197,7 @@ def _paint(heart: Heart, scene: _Scene, depth: Floats) -> FloatVolume:
     return signal
 
 
-def _surroundings(heart: Heart, scene: _Scene, depth: Floats) -> Iterator[tuple[NDArray[np.bool_], float]]:
+def _surroundings(heart: Heart, scene: Scene, depth: Floats) -> Iterator[tuple[NDArray[np.bool_], float]]:
     """Masks and signals around the ventricles: chest wall, lungs, organs of the abdomen, vessels, fat, atria."""
     ahead = scene.y * np.sin(scene.body_rad) - scene.x * np.cos(scene.body_rad)
     down = scene.y * np.cos(scene.body_rad) + scene.x * np.sin(scene.body_rad)
@@ -214,7 +215,7 @@ def _surroundings(heart: Heart, scene: _Scene, depth: Floats) -> Iterator[tuple[
     yield from _atria(heart, scene, depth)
 
 
-def _atria(heart: Heart, scene: _Scene, depth: Floats) -> Iterator[tuple[NDArray[np.bool_], float]]:
+def _atria(heart: Heart, scene: Scene, depth: Floats) -> Iterator[tuple[NDArray[np.bool_], float]]:
     """What a slice above the ventricles' base shows: both atria, thin-walled, and the aorta's root between them."""
     above = depth < heart.base
     x, y = scene.x - heart.tilt[0] * depth, scene.y - heart.tilt[1] * depth

@@ -82,13 +82,15 @@ class PlanningSettings(Settings):
     """What the plans and folds are made for.
 
     `memory_gb` is the GPU memory that nnU-Net's planner fits patch and batch to; `folds` and `split_seed` make the
-    cross-validation folds.
+    cross-validation folds. Of a data set without folds or a test split of its own, `test_fraction` of the patients are
+    kept out of all folds, to test on.
     """
 
     configurations: tuple[Literal["2d", "3d_fullres"], ...] = ("2d", "3d_fullres")
     memory_gb: PositiveFloat = 8.0
     folds: int = Field(default=5, ge=2)
     split_seed: NonNegativeInt = 0
+    test_fraction: float = Field(default=0.0, ge=0.0, lt=1.0)
 
 
 def write_plan(path: Path, plan: Plan) -> None:

@@ -18,15 +18,17 @@ import numpy as np
 import torch
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
-from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
+from numpy.typing import NDArray
 
 from uumamba.core.errors import InputError
 from uumamba.core.files import read_json, write_json
 from uumamba.core.labels import LabelSet
+from uumamba.data.nnunet_dataset import nnunet_labels
 from uumamba.data.nnunet_plans import ORIENTATION_KEY, read_nnunet_plan
+from uumamba.data.nonzero import nonzero_bounds, nonzero_mask
 from uumamba.data.plan import Plan
 from uumamba.imaging.image import Image
-from uumamba.imaging.orientation import reorient, to_canonical
+from uumamba.imaging.orientation import find_orientation, on_canonical_axes
 
 FOREGROUND_SAMPLES = 100_000_000
 """Foreground voxels that nnU-Net draws from all cases together for the intensity statistics."""
@@ -63,19 +65,34 @@ def fingerprint_case(images: Sequence[Image], label_map: Image, *, samples: int)
 
     `samples` foreground voxels are drawn with replacement and a fixed seed, so that all cases weigh the same.
     """
-    canonical, orientation = to_canonical(images[0])
-    channels = [canonical, *(reorient(image, orientation) for image in images[1:])]
-    data = np.stack([channel.data.T for channel in channels]).astype(np.float32, copy=False)
-    labels = reorient(label_map, orientation).data.T[None].astype(np.int32)
-    cropped, labels, _ = crop_to_nonzero(data, labels)
-    intensities, _ = DatasetFingerprintExtractor.collect_foreground_intensities(labels, cropped, num_samples=samples)
-    x, y, z = canonical.spacing_mm
+    orientation = find_orientation(images[0].affine)
+    channels = [on_canonical_axes(image.data, orientation).T for image in images]
+    crop = nonzero_bounds(nonzero_mask(channels))
+    box = tuple(slice(*bounds) for bounds in crop)
+    labels = on_canonical_axes(label_map.data, orientation).T[box]
+    values = _foreground([channel[box] for channel in channels], labels)
+    # nnU-Net draws from the foreground in the order of the voxels, whatever the shape of the array around it.
+    everywhere = np.ones((1, values.shape[1], 1, 1), np.int8)
+    intensities, _ = DatasetFingerprintExtractor.collect_foreground_intensities(
+        everywhere, values[:, :, None, None], num_samples=samples
+    )
+    x, y, z = (images[0].spacing_mm[axis] for axis in orientation.axes)
     return CaseFingerprint(
-        shape=cropped.shape[1:],
+        shape=labels.shape,
         spacing_mm=(z, y, x),
         intensities=np.asarray(intensities, dtype=np.float32),
-        relative_size=cropped[0].size / data[0].size,
+        relative_size=labels.size / label_map.data.size,
     )
+
+
+def _foreground(channels: Sequence[NDArray[Any]], labels: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Values (channel, voxel) where labels are above 0, in the order of the voxels; slice by slice, to spare memory."""
+    found = [np.empty((len(channels), 0), np.float32)]
+    for number, part in enumerate(labels):
+        inside = part > 0
+        if inside.any():
+            found.append(np.stack([channel[number][inside] for channel in channels]).astype(np.float32))
+    return np.concatenate(found, axis=1)
 
 
 def plan_dataset(
@@ -95,10 +112,9 @@ def plan_dataset(
     """
     _check_channels(channels)
     fingerprint = _dataset_fingerprint(cases, channels)
-    ignored = {} if labels.ignore is None else {"ignore": labels.ignore}
     description = {
         "channel_names": {str(number): name for number, name in enumerate(channels)},
-        "labels": {name: number for number, name in enumerate(labels.names)} | ignored,
+        **nnunet_labels(labels),
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
         "overwrite_image_reader_writer": "SimpleITKIO",

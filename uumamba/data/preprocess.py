@@ -16,10 +16,10 @@ from nnunetv2.preprocessing.normalization.default_normalization_schemes import (
 )
 from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape
 from numpy.typing import DTypeLike, NDArray
-from scipy.ndimage import binary_fill_holes
 
 from uumamba.core.errors import IntensityError
 from uumamba.core.settings import Settings
+from uumamba.data.nonzero import Crop, crop_to_nonzero
 from uumamba.data.plan import Channel, Plan
 from uumamba.data.resampling import coarse_axis, resample_image, resample_labels, resampling_bytes
 from uumamba.imaging.grid import require_same_grid
@@ -30,10 +30,9 @@ PREPROCESSING_VERSION = 1
 """Raised whenever the same files and plan give other arrays, so that stored cases are made again."""
 
 _NORMALIZERS = {"z-score": ZScoreNormalization, "ct": CTNormalization, "none": NoNormalization}
-_FLOAT32 = 4
-
-
-Crop = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+_FLOAT32, _INT16 = 4, 2
+_FILLING = 4
+"""Bytes per voxel while the holes of a mask are filled (measured)."""
 
 
 class Geometry(Settings):
@@ -85,7 +84,7 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     reference = None if label_map is None else _on_network_axes([label_map.data], orientation, plan, np.int16)
     shape_before_crop = data.shape[1:]
     needs_mask = any(channel.mask_for_normalization for channel in plan.channels)
-    data, labels, crop = _crop_to_nonzero(data, reference, needs_mask=needs_mask)
+    data, labels, crop = crop_to_nonzero(data, reference, needs_mask=needs_mask)
     first, second, third = (images[0].spacing_mm[orientation.axes[axis]] for axis in plan.axes)
     geometry = Geometry(
         orientation=orientation,
@@ -104,11 +103,13 @@ def preprocess_case(images: Sequence[Image], plan: Plan, label_map: Image | None
     return PreprocessedCase(data, resample_labels(labels, shape, coarse), geometry)
 
 
-def preprocessing_bytes(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], plan: Plan) -> int:
-    """The most memory that `preprocess_case` takes besides its images, with the array that it makes.
+def preprocessing_bytes(
+    shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], plan: Plan, *, labelled: bool = False
+) -> int:
+    """The most memory that `preprocess_case` takes besides its images and label map, with the arrays that it makes.
 
     `shape` and `spacing_mm` are the images', on the axes that the plan takes them in, (x, y, z). Nothing is taken to be
-    cropped away, and no label map to be there.
+    cropped away. `labelled` says whether there is a label map.
     """
     size = int(np.prod(shape))
     data = size * _FLOAT32 * len(plan.channels)
@@ -117,7 +118,9 @@ def preprocessing_bytes(shape: tuple[int, int, int], spacing_mm: tuple[float, fl
     old = [shape[axis] for axis in plan.axes]
     new = compute_new_shape(old, (first, second, third), target)
     resampling = resampling_bytes(len(plan.channels), old, new, coarse_axis((first, second, third), target))
-    return data + max(size * (2 if len(plan.channels) > 1 else 1), _normalising_bytes(size, plan), resampling)
+    masks = _FILLING if labelled else 2 if len(plan.channels) > 1 else 1
+    reference = size * _INT16 * labelled
+    return data + reference + max(size * masks, _normalising_bytes(size, plan), resampling)
 
 
 def _on_network_axes(
@@ -132,41 +135,6 @@ def _on_network_axes(
     for copy, view in zip(copies, views, strict=True):
         copy[...] = view
     return copies.transpose(0, *(1 + axis for axis in plan.axes))
-
-
-def _crop_to_nonzero(
-    data: NDArray[np.float32], labels: NDArray[np.int16] | None, *, needs_mask: bool
-) -> tuple[NDArray[np.float32], NDArray[Any] | None, Crop]:
-    """The box of the voxels where any channel is not zero, and the marked labels in it, as nnU-Net's `crop_to_nonzero`.
-
-    Holes of the mask lie in the box, so that they are only filled there, and only if labels are there to be marked or
-    a mask is needed; otherwise there are no labels.
-    """
-    nonzero = data[0] != 0
-    for values in data[1:]:
-        nonzero |= values != 0
-    crop = _bounds(nonzero)
-    box = tuple(slice(*bounds) for bounds in crop)
-    data, nonzero = data[:, *box], nonzero[box]
-    if labels is None and not needs_mask:
-        return data, None, crop
-    outside = np.zeros_like(nonzero) if nonzero.all() else ~binary_fill_holes(nonzero)
-    if labels is None:
-        return data, -outside.astype(np.int8)[None], crop
-    labels = labels[:, *box]
-    labels[0][(labels[0] == 0) & outside] = -1
-    return data, labels, crop
-
-
-def _bounds(mask: NDArray[np.bool_]) -> Crop:
-    """The half-open range along each axis that holds a mask; all of it if the mask is empty."""
-    seen_along_first: NDArray[np.bool_] = np.any(mask, axis=0)
-    if not seen_along_first.any():
-        x, y, z = mask.shape
-        return (0, x), (0, y), (0, z)
-    profiles = mask.any(axis=(1, 2)), np.any(seen_along_first, axis=1), np.any(seen_along_first, axis=0)
-    x, y, z = ((int(np.flatnonzero(profile)[0]), int(np.flatnonzero(profile)[-1]) + 1) for profile in profiles)
-    return x, y, z
 
 
 def _normalise(values: NDArray[np.float32], channel: Channel, labels: NDArray[Any] | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from uumamba.data.nonzero import Crop
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import Geometry, plan_spacing
 from uumamba.data.resampling import coarse_axis, nearest_slices
@@ -31,8 +32,52 @@ class _Taps:
     weight: NDArray[np.float32] | None
 
 
+@dataclass(frozen=True)
+class Part:
+    """A box of the cropped image's voxels, `image`, and the box of the network's grid that holds all they take.
+
+    Both are half-open ranges of voxels per network axis.
+    """
+
+    network: Crop
+    image: Crop
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The size of the box of the network's grid."""
+        first, second, third = (stop - start for start, stop in self.network)
+        return first, second, third
+
+    def crop(self, geometry: Geometry) -> Geometry:
+        """The geometry of the image with all but this part cropped away."""
+        bounds = zip(geometry.crop, self.image, strict=True)
+        crop = tuple((begin + start, begin + stop) for (begin, _), (start, stop) in bounds)
+        return geometry.model_copy(update={"crop": crop})
+
+
+def part_of(region: Crop, shape: tuple[int, int, int], geometry: Geometry, plan: Plan) -> Part:
+    """The part of an image, `shape` on the network's grid, that holds a `region` of that grid (network axis order)."""
+    network, image = [], []
+    along = zip(region, shape, geometry.shape_after_crop, _all_taps(shape, geometry, plan), strict=True)
+    for (start, stop), old, new, taps in along:
+        first, last = start * new // old, -(-stop * new // old)
+        image.append((first, last))
+        network.append(
+            (
+                min(first * old // new, start, int(taps.lower[first])),
+                max(-(-last * old // new), stop, int(taps.upper[last - 1]) + 1),
+            )
+        )
+    return Part((network[0], network[1], network[2]), (image[0], image[1], image[2]))
+
+
 def restored_slabs(
-    slabs: Iterable[Scores], shape: tuple[int, int, int], geometry: Geometry, plan: Plan
+    slabs: Iterable[Scores],
+    shape: tuple[int, int, int],
+    geometry: Geometry,
+    plan: Plan,
+    *,
+    part: Part | None = None,
 ) -> Iterator[Scores]:
     """Scores on the grid of the cropped image from scores on the network's grid, of `shape`.
 
@@ -40,16 +85,21 @@ def restored_slabs(
     comes is float32 (channels, m, *rest of `geometry.shape_after_crop`), along the same axis; a slab comes as soon as
     all that it needs is there, and at most two slices are kept until the next. Where the grids are equal the slabs are
     handed on untouched. The result has the same bits however the slabs are cut, and no channel sees another.
+    With a `part` of the image, of `shape` as a whole, slabs and result are of that part alone.
     Raises `ValueError` if the slabs do not make up `shape`.
     """
-    first, rows, columns = _all_taps(shape, geometry, plan)
+    taps, is_same_grid = _all_taps(shape, geometry, plan), shape == geometry.shape_after_crop
+    if part is not None:
+        shape, boxes = part.shape, zip(taps, part.network, part.image, strict=True)
+        taps = [_within(whole, network, image) for whole, network, image in boxes]
+    first, rows, columns = taps
     kept: dict[int, Scores] = {}
     start = done = 0
     for slab in slabs:
         stop = start + slab.shape[1]
         if slab.shape[2:] != shape[1:] or stop > shape[0]:
             raise ValueError(f"a slab of shape {slab.shape} at {start} is no part of scores of shape {shape}")
-        if shape == geometry.shape_after_crop:
+        if is_same_grid:
             yield slab
         else:
             ready = int(np.searchsorted(first.upper, stop))
@@ -178,6 +228,13 @@ def _all_taps(shape: tuple[int, int, int], geometry: Geometry, plan: Plan) -> li
     coarse = coarse_axis(plan_spacing(geometry, plan), geometry.spacing_mm)
     sizes = zip(shape, geometry.shape_after_crop, strict=True)
     return [_taps(old, new, nearest=axis == coarse) for axis, (old, new) in enumerate(sizes)]
+
+
+def _within(taps: _Taps, network: tuple[int, int], image: tuple[int, int]) -> _Taps:
+    """The taps of the new voxels `image`, into the old voxels `network`."""
+    here = slice(*image)
+    weight = None if taps.weight is None else taps.weight[here]
+    return _Taps(taps.lower[here] - network[0], taps.upper[here] - network[0], weight)
 
 
 def _taps(old: int, new: int, *, nearest: bool) -> _Taps:

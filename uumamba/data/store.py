@@ -225,14 +225,20 @@ def _write_array(path: Path, array: NDArray[Any], patch: Index) -> None:
     while int(np.prod(block)) > _BLOCK_VOXELS:
         longest = int(np.argmax(block))
         block[longest] = (block[longest] + 1) // 2
-    blosc2.asarray(
-        np.ascontiguousarray(array),
+    stored = blosc2.empty(
+        array.shape,
+        array.dtype,
         urlpath=str(path),
         mode="w",
         chunks=(1, *chunk),
         blocks=(1, *block),
         cparams={"codec": blosc2.Codec.ZSTD, "clevel": 5, "nthreads": 1},
     )
+    # Layer by layer: an array that does not lie in the order of its axes would be copied as a whole.
+    for channel in range(array.shape[0]):
+        for first in range(0, array.shape[1], chunk[0]):
+            layer = slice(channel, channel + 1), slice(first, first + chunk[0])
+            stored[layer] = np.ascontiguousarray(array[layer])
 
 
 def _stack_foreground(foreground: Mapping[int, NDArray[np.integer[Any]]]) -> NDArray[np.int16]:

@@ -16,7 +16,7 @@ from uumamba.evaluation.confidence import FAILURE_DICE
 from uumamba.evaluation.evaluate import Evaluation
 from uumamba.evaluation.output_folder import DOCUMENT, SCHEMA, SCHEMA_VERSION
 from uumamba.evaluation.pairing import CasePair
-from uumamba.evaluation.quantities import QUANTITIES
+from uumamba.evaluation.quantities import QUANTITIES, quantities_for
 from uumamba.evaluation.resampling import describe_method
 from uumamba.evaluation.scoring import StructureScore
 from uumamba.evaluation.table import NOTE
@@ -96,6 +96,7 @@ def _structures(evaluation: Evaluation) -> list[dict[str, Any]]:
             "prediction_numbers": list(labels.predictions[name]),
             "reference_numbers": list(labels.references[name]),
             "optional": name in labels.optional,
+            "tubular": name in labels.tubular,
         }
         for name in labels.structures
     ]
@@ -127,10 +128,18 @@ def _score(evaluation: Evaluation, score: StructureScore) -> dict[str, Any]:
     return {
         "outcome": score.outcome,
         "reason": score.reason,
-        "metrics": {name: quantity.value(score) for name, quantity in QUANTITIES.items()},
+        "metrics": {name: quantity.value(score) for name, quantity in quantities_for(tubular=score.tubular).items()},
         "prediction_ml": score.prediction_ml,
         "reference_ml": score.reference_ml,
+        **(_components(score) if score.tubular else {}),
         "confidence": evaluation.confidences.get((score.case, score.structure)),
+    }
+
+
+def _components(score: StructureScore) -> dict[str, Any]:
+    return {
+        "prediction_components": score.prediction_components,
+        "reference_components": score.reference_components,
     }
 
 

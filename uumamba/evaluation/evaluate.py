@@ -63,7 +63,8 @@ def evaluate_folders(
     of these names, for instance a fold's. Raises `InputError` where there is nothing to compare; a broken file is a
     failed case, and the others are scored.
     """
-    pairing = pair_predictions(predictions, references, only=only)
+    cases = tuple(cases)
+    pairing = pair_predictions(predictions, references, only=only, cases=cases)
     names = [pair.name for pair in pairing.pairs]
     facts = facts_of(cases, names) if groups is None else add_table(facts_of(cases, names), groups)
     patients = {each.name: each.patient for each in facts if each.patient is not None}

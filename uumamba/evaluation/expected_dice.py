@@ -66,7 +66,9 @@ def read_confidences(
     columns = [name for name in structures if f"{COLUMN}{name}" in (reader.fieldnames or ())]
     if not columns:
         return {}, f"{TABLE} beside the predictions has no column {COLUMN}{structures[0]}"
-    case_of = {image_stem(pair.prediction): pair.name for pair in pairs if pair.prediction is not None}
+    # A series has one confidence, that of its worst frame, which says nothing of a single one.
+    of_volumes = [pair for pair in pairs if pair.frame is None]
+    case_of = {image_stem(pair.prediction): pair.name for pair in of_volumes if pair.prediction is not None}
     found = {
         (case_of[row["case"]], name): _confidence(table, line, f"{COLUMN}{name}", row[f"{COLUMN}{name}"])
         for line, row in rows

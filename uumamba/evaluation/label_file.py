@@ -1,11 +1,15 @@
 """The `--labels` file: names and numbers of the structures, for both sides at once or for each.
 
-RV: 1                                  predictions: {RV: 1, MYO: 2, LV: 3}
-MYO: 2                       or        references: {LV: 1, MYO: 2}
+RV: 1                                  predictions: {RV: 1, MYO: 2, LV: 3, LAD: 4}
+MYO: 2                       or        references: {LV: 1, MYO: 2, LAD: 7}
 LV: 3                                  optional: [MYO]
+                                       tubular: [LAD]
+
+A list of numbers is a region, all voxels that have one of them: `heart: [1, 2, 3]`. Regions may overlap.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +25,18 @@ from uumamba.evaluation.label_match import LabelMatch, Numbers, same_labels
 LARGEST_NUMBER = 65535
 _EXAMPLE = "write for example `RV: 1`, `MYO: 2`, `LV: 3`"
 _SIDES = ("predictions", "references")
-_KEYS = (*_SIDES, "optional")
+_MARKS = ("optional", "tubular")
+_KEYS = (*_SIDES, *_MARKS)
 _SIDES_EXAMPLE = "write for example `references: {LV: 1, MYO: 2}`"
 
 
-def read_label_match(path: Path, dataset_labels: LabelSet | None = None) -> LabelMatch:
+def read_label_match(
+    path: Path, dataset_labels: LabelSet | None = None, *, tubular: Collection[str] = ()
+) -> LabelMatch:
     """Read a JSON or YAML label file, of one mapping for both sides or of `predictions:` and `references:`.
 
-    With `dataset_labels` the predictions have a data set's numbers, and the file gives the references' alone. Raises
+    With `dataset_labels` the predictions have a data set's numbers, and the file gives the references' alone;
+    `tubular` are its thin vessels, beside those that the file names. Raises
     `InputError` (a `ConfigError` for broken YAML) with what is wrong.
     """
     content = _content(path)
@@ -36,13 +44,13 @@ def read_label_match(path: Path, dataset_labels: LabelSet | None = None) -> Labe
     if dataset_labels is not None and (not two_sided or "predictions" in content):
         raise InputError(
             f"{path}: with --dataset the predictions have the data set's numbers, so the file gives `references:` (and "
-            "`optional:`) alone; leave --dataset out to name both sides"
+            "`optional:`, `tubular:`) alone; leave --dataset out to name both sides"
         )
     if not two_sided:
-        match = same_labels(_label_set(path, content))
-        optional = content.get("optional") if isinstance(content.get("labels"), Mapping) else None
-        return match if optional is None else _with_optional(path, match, optional)
-    return _two_sides(path, content, dataset_labels)
+        match = _one_mapping(path, content)
+        return _with_marks(path, match, content if isinstance(content.get("labels"), Mapping) else {})
+    match = _two_sides(path, content, dataset_labels)
+    return replace(match, tubular=match.tubular | {name for name in match.structures if name in tubular})
 
 
 def read_label_set(path: Path) -> LabelSet:
@@ -66,6 +74,15 @@ def read_structure_numbers(path: Path) -> Numbers:
     numbers, _ = _side(path, "labels", content)
     _require_own_numbers(path, "labels", numbers)
     return numbers
+
+
+def _one_mapping(path: Path, content: Any) -> LabelMatch:
+    """The labels of both sides, of which some may be regions."""
+    labels = content.get("labels", content) if isinstance(content, Mapping) else content
+    if not isinstance(labels, Mapping) or not any(isinstance(numbers, list) for numbers in labels.values()):
+        return same_labels(_label_set(path, content))
+    numbers, ignore = _side(path, "labels", labels)
+    return LabelMatch(numbers, numbers, ignore=ignore)
 
 
 def _content(path: Path) -> Any:
@@ -119,7 +136,7 @@ def _two_sides(path: Path, content: Mapping[str, Any], dataset_labels: LabelSet 
             f"{path}: predictions and references have no name in common ({', '.join(predictions)} against "
             f"{', '.join(references)}); give one structure one name, in letters of the same size"
         )
-    return _with_optional(path, match, content.get("optional", []))
+    return _with_marks(path, match, content)
 
 
 def _side(path: Path, side: str, content: Any) -> tuple[Numbers, int | None]:
@@ -163,12 +180,19 @@ def _require_own_numbers(path: Path, side: str, numbers: Numbers) -> None:
             )
 
 
-def _with_optional(path: Path, match: LabelMatch, optional: Any) -> LabelMatch:
-    if not isinstance(optional, list):
-        raise InputError(f"{path}: optional: must be a list of names, got {optional!r}; write for example `[MYO]`")
-    if unknown := [str(name) for name in optional if name not in match.structures]:
-        raise InputError(f"{path}: optional: {unknown[0]} is not compared; compared are {', '.join(match.structures)}")
-    return LabelMatch(match.predictions, match.references, frozenset(map(str, optional)), match.ignore)
+def _with_marks(path: Path, match: LabelMatch, content: Mapping[str, Any]) -> LabelMatch:
+    """Mark what the file's lists name as optional and as tubular."""
+    marked: dict[str, Any] = {}
+    for mark in _MARKS:
+        names = content.get(mark, [])
+        if not isinstance(names, list):
+            example = match.structures[0]
+            raise InputError(f"{path}: {mark}: must be a list of names, got {names!r}; write for example `[{example}]`")
+        if unknown := [str(name) for name in names if name not in match.structures]:
+            compared = ", ".join(match.structures)
+            raise InputError(f"{path}: {mark}: {unknown[0]} is not compared; compared are {compared}")
+        marked[mark] = frozenset(map(str, names))
+    return replace(match, **marked)
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uumamba.core.labels import LabelSet
+from uumamba.core.labels import LabelSet, mask_of
 
 Numbers = Mapping[str, tuple[int, ...]]
 """Name -> the numbers, from 1 on, whose voxels together are the structure."""
@@ -19,13 +19,15 @@ class LabelMatch:
     """The names and numbers of both sides; a structure is compared if both name it.
 
     A number may belong to several names. Voxels that a reference numbers `ignore` do not count. A structure in
-    `optional` that a case's reference does not hold is taken as not labelled there, not as absent.
+    `optional` that a case's reference does not hold is taken as not labelled there, not as absent. Those in
+    `tubular` are thin vessels, which have metrics of their own.
     """
 
     predictions: Numbers
     references: Numbers
     optional: frozenset[str] = frozenset()
     ignore: int | None = None
+    tubular: frozenset[str] = frozenset()
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -58,13 +60,7 @@ class LabelMatch:
         return painted
 
 
-def same_labels(labels: LabelSet, optional: Sequence[str] = ()) -> LabelMatch:
+def same_labels(labels: LabelSet, optional: Sequence[str] = (), tubular: Sequence[str] = ()) -> LabelMatch:
     """Predictions and references that both number their structures as `labels` does."""
-    numbers = {name: (number,) for name, number in labels.structures.items()}
-    return LabelMatch(numbers, numbers, frozenset(optional), labels.ignore)
-
-
-def mask_of(label_map: LabelMap, numbers: Sequence[int]) -> NDArray[np.bool_]:
-    """The voxels that have one of these numbers."""
-    mask: NDArray[np.bool_] = label_map == numbers[0] if len(numbers) == 1 else np.isin(label_map, numbers)
-    return mask
+    numbers = labels.members
+    return LabelMatch(numbers, numbers, frozenset(optional), labels.ignore, frozenset(tubular))

@@ -7,26 +7,31 @@ among them; else every image file in it is a reference. A prediction's maps, `X_
 alone.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uumamba.core.errors import InputError
-from uumamba.imaging.files import IMAGE_SUFFIXES, LABEL_MARKS, find_images, image_stem, without_mark
+from uumamba.data.case import Case
+from uumamba.imaging.files import IMAGE_MARKS, IMAGE_SUFFIXES, LABEL_MARKS, find_images, image_stem, without_mark
 
-IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_cta")
 MAP_MARKS = ("_entropy", "_disagreement")
 _EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class CasePair:
-    """A case with its reference and its prediction, None where there is none; `image` if it lies beside a reference."""
+    """A case with its reference and its prediction, None where there is none; `image` if it is known.
+
+    It is known if it lies beside the reference, or if the data set says where it lies. Of series `frame` is what is
+    compared, counted from 0.
+    """
 
     name: str
     prediction: Path | None
     reference: Path
     image: Path | None = None
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,14 @@ class Pairing:
     extra: tuple[Path, ...]
 
 
-def pair_predictions(predictions: Path, references: Path, *, only: Collection[str] | None = None) -> Pairing:
+def pair_predictions(
+    predictions: Path, references: Path, *, only: Collection[str] | None = None, cases: Iterable[Case] = ()
+) -> Pairing:
     """Find the prediction of every reference; both folders are searched with all that is below them.
 
-    `only` limits the evaluation to the cases of these names. Raises `InputError` where two files claim one case, where
-    nothing matches, and for a name in `only` without a reference.
+    `only` limits the evaluation to the cases of these names. Where `cases` are frames of series, each is a pair of its
+    own, found by the series' name, and references of which none is a case are left out. Raises `InputError` where two
+    files claim one case, where nothing matches, and for a name in `only` without a reference.
     """
     predicted = _image_files(predictions)
     by_case, images = _references(references)
@@ -59,15 +67,29 @@ def pair_predictions(predictions: Path, references: Path, *, only: Collection[st
             f"{_count(references, by_case.values())}; "
             "name a prediction X.nii.gz for a reference X.nii.gz, X_gt.nii.gz or X_label.nii.gz"
         )
-    names = sorted(by_case)
+    cases = tuple(cases)
+    images = {case.name: case.images[0] for case in cases if case.images} | images
+    pairs = [CasePair(name, found.get(name), by_case[name], images.get(name)) for name in sorted(by_case)]
+    pairs = _frame_by_frame(pairs, cases)
     if only is not None:
-        if unknown := sorted(set(only) - by_case.keys()):
+        names = [pair.name for pair in pairs]
+        if unknown := sorted(set(only) - set(names)):
             raise InputError(
                 f"{references}: no reference for {', '.join(unknown)}; there is {', '.join(names[:_EXAMPLES])} ..."
             )
-        names = sorted(set(only))
-    pairs = (CasePair(name, found.get(name), by_case[name], images.get(name)) for name in names)
+        pairs = [pair for pair in pairs if pair.name in only]
     return Pairing(tuple(pairs), tuple(extra))
+
+
+def _frame_by_frame(pairs: list[CasePair], cases: Iterable[Case]) -> list[CasePair]:
+    """The pairs of the cases that are frames of series, by name; all pairs as they are if none is."""
+    frames = [case for case in cases if case.label_frame is not None and case.label_map is not None]
+    if not frames:
+        return pairs
+    by_reference = {pair.reference.resolve(): pair for pair in pairs}
+    found = [(case, by_reference.get(case.label_map.resolve())) for case in frames if case.label_map is not None]
+    split = [replace(pair, name=case.name, frame=case.label_frame) for case, pair in found if pair is not None]
+    return sorted(split, key=lambda pair: pair.name)
 
 
 def _references(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:

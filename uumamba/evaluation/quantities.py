@@ -7,13 +7,16 @@ from functools import partial
 from uumamba.evaluation.scoring import StructureScore
 from uumamba.metrics import METRICS
 
+_FORMS = {"share": ".3f", "distance": ".2f", "count": ".1f"}
+
 
 @dataclass(frozen=True)
 class Quantity:
     """`value(score)` is a case's number, None if it has none; `of_failure(score)` is what a failed case counts as.
 
     A failed case counts as a total miss of a structure that its reference has. `title` names the quantity with its
-    unit, `form` is its format on the screen, and `best` is what equal label maps give.
+    unit, `form` is its format on the screen, and `best` is what equal label maps give. `tubular` quantities exist for
+    tubular structures alone.
     """
 
     title: str
@@ -21,18 +24,25 @@ class Quantity:
     best: float
     value: Callable[[StructureScore], float | None]
     of_failure: Callable[[StructureScore], float | None]
+    tubular: bool = False
 
 
 def _metric(name: str) -> Quantity:
     metric = METRICS[name]
-    form = ".2f" if name.endswith("_mm") else ".3f"
-    return Quantity(metric.title, form, metric.best, lambda score: score.metrics[name], partial(_miss_of, name=name))
+    return Quantity(
+        metric.title,
+        _FORMS[metric.kind],
+        metric.best,
+        lambda score: score.metrics[name],
+        partial(_miss_of, name=name),
+        metric.tubular,
+    )
 
 
 def _miss_of(score: StructureScore, *, name: str) -> float | None:
     if score.image_diagonal_mm is None or not score.reference_ml:
         return None
-    return METRICS[name].of_total_miss(score.image_diagonal_mm)
+    return METRICS[name].of_total_miss(score.image_diagonal_mm, score.reference_components or 0)
 
 
 def _absolute(error: Quantity) -> Quantity:
@@ -71,3 +81,8 @@ QUANTITIES: dict[str, Quantity] = {
     "absolute_volume_error_percent": _absolute(_ERROR_PERCENT),
 }
 """By name, in the order of the tables; the sign of a volume error is that of prediction - reference."""
+
+
+def quantities_for(*, tubular: bool) -> dict[str, Quantity]:
+    """The `QUANTITIES` of a structure that is a thin vessel, or is not."""
+    return {name: each for name, each in QUANTITIES.items() if tubular or not each.tubular}

@@ -5,7 +5,8 @@ The one policy for what cannot simply be compared, applied everywhere in this pa
     outcome          reference   prediction   metrics                             in the mean
     found            has it      has it       computed                            yes
     missed           has it      has not      total miss: Dice 0, NSD 0,          yes
-                                              distances = the image's diagonal
+                                              distances = the image's diagonal,
+                                              Betti-0 error = all its components
     false positive   has not     has it       total miss                          yes
     absent           has not     has not      None                                no
     not labelled     has not,    -            None                                no
@@ -14,7 +15,8 @@ The one policy for what cannot simply be compared, applied everywhere in this pa
                                  or with unknown labels: None                     it as a total miss
 
 The volume error is prediction - reference, for the first three outcomes; it has no percentage if the reference is
-empty. A reference that cannot be read makes its case failed too. Every None has a reason.
+empty. A reference that cannot be read makes its case failed too. Every None has a reason. Metrics for thin vessels are
+computed for the structures in `LabelMatch.tubular` alone; the others do not have them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +28,14 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from uumamba.core.errors import InputError
-from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers, mask_of
+from uumamba.core.labels import mask_of
+from uumamba.data.case_reading import read_label_frame
+from uumamba.evaluation.label_match import LabelMap, LabelMatch, Numbers
 from uumamba.evaluation.pairing import CasePair
-from uumamba.imaging.files import read_label_map
 from uumamba.imaging.grid import require_same_grid
 from uumamba.imaging.image import Image
 from uumamba.measures import volume_ml
-from uumamba.metrics import METRICS, metrics_at
+from uumamba.metrics import METRICS, Metric, count_components, metrics_at, metrics_for
 from uumamba.metrics.masks import Mask, image_diagonal_mm
 from uumamba.metrics.surface_dice import DEFAULT_TOLERANCE_MM
 
@@ -46,7 +49,8 @@ _Box = tuple[slice, ...]
 class StructureScore:
     """One structure in one case: metrics by name (as in `METRICS`), volumes in ml, and the reason for every None.
 
-    `image_diagonal_mm` is the distance that a total miss scores; None if the reference could not be read.
+    `image_diagonal_mm` is the distance that a total miss scores; None if the reference could not be read. A `tubular`
+    structure has the metrics for vessels and the numbers of components too.
     """
 
     case: str
@@ -57,6 +61,9 @@ class StructureScore:
     reference_ml: float | None
     image_diagonal_mm: float | None
     reason: str | None = None
+    tubular: bool = False
+    prediction_components: int | None = None
+    reference_components: int | None = None
 
     @property
     def volume_error_ml(self) -> float | None:
@@ -78,13 +85,13 @@ def score_case(
 ) -> tuple[StructureScore, ...]:
     """Read one case's two label maps and score every structure; whatever is wrong with them becomes a failed score."""
     try:
-        reference = _read(pair.reference, labels.references, labels.ignore)
+        reference = _read(pair.reference, pair.frame, labels.references, labels.ignore)
     except InputError as error:
         return _failed(pair.name, f"reference: {error}", labels, None)
     if pair.prediction is None:
         return _failed(pair.name, "no prediction", labels, reference)
     try:
-        prediction = _read(pair.prediction, labels.predictions, labels.ignore)
+        prediction = _read(pair.prediction, pair.frame, labels.predictions, labels.ignore)
         require_same_grid(reference, prediction, str(pair.reference), str(pair.prediction))
     except InputError as error:
         return _failed(pair.name, f"prediction: {error}", labels, reference)
@@ -116,32 +123,46 @@ def score_label_maps(
         predicted, true = predicted_boxes[name], true_boxes[name]
         numbers = (labels.predictions[name], labels.references[name])
         outcome, reason = _outcome(name, predicted is not None, true is not None, optional=name in labels.optional)
+        tubular = name in labels.tubular
+        parts = (_part(prediction, predicted, numbers[0]), _part(reference, true, numbers[1]))
+        pieces = [count_components(part) if tubular else None for part in parts]
         if predicted and true:
             box = _union(predicted, true)
             masks = (mask_of(prediction[box], numbers[0]), mask_of(reference[box], numbers[1]))
             tolerance_mm = nsd_tolerance_mm[name] if isinstance(nsd_tolerance_mm, Mapping) else nsd_tolerance_mm
-            metrics = _compare(*masks, spacing_mm, tolerance_mm, flat_axis=_flat_axis(reference.shape))
+            chosen = metrics_at(tolerance_mm, tubular=tubular)
+            metrics = _compare(*masks, spacing_mm, chosen, flat_axis=_flat_axis(reference.shape))
         else:
-            metrics = _without_overlap(outcome, diagonal_mm)
-        predicted_ml = _volume_in(prediction, predicted, numbers[0], spacing_mm)
-        true_ml = None if outcome == "not labelled" else _volume_in(reference, true, numbers[1], spacing_mm)
-        scores.append(StructureScore(case, name, outcome, metrics, predicted_ml, true_ml, diagonal_mm, reason))
+            metrics = _without_overlap(outcome, diagonal_mm, pieces)
+        volumes: list[float | None] = [volume_ml(part, spacing_mm) for part in parts]
+        if outcome == "not labelled":
+            volumes[1] = pieces[1] = None
+        sizes = (volumes[0], volumes[1], diagonal_mm, reason, tubular, pieces[0], pieces[1])
+        scores.append(StructureScore(case, name, outcome, metrics, *sizes))
     return tuple(scores)
 
 
 def _compare(
-    prediction: Mask, reference: Mask, spacing_mm: Sequence[float], tolerance_mm: float, *, flat_axis: int | None
+    prediction: Mask,
+    reference: Mask,
+    spacing_mm: Sequence[float],
+    metrics: Mapping[str, Metric],
+    *,
+    flat_axis: int | None,
 ) -> dict[str, float | None]:
     if flat_axis is not None:
         prediction, reference = prediction.squeeze(flat_axis), reference.squeeze(flat_axis)
         spacing_mm = [step for axis, step in enumerate(spacing_mm) if axis != flat_axis]
-    return {key: metric.function(prediction, reference, spacing_mm) for key, metric in metrics_at(tolerance_mm).items()}
+    return {key: metric.function(prediction, reference, spacing_mm) for key, metric in metrics.items()}
 
 
-def _without_overlap(outcome: Outcome, diagonal_mm: float) -> dict[str, float | None]:
+def _without_overlap(outcome: Outcome, diagonal_mm: float, pieces: Sequence[int | None]) -> dict[str, float | None]:
+    """The metrics of a structure that one side has or none; `pieces` of both, None for one that is not tubular."""
+    names = metrics_for(tubular=None not in pieces)
     if outcome in ("absent", "not labelled"):
-        return dict.fromkeys(METRICS)
-    return {key: metric.of_total_miss(diagonal_mm) for key, metric in METRICS.items()}
+        return dict.fromkeys(names)
+    most = max(number or 0 for number in pieces)
+    return {name: METRICS[name].of_total_miss(diagonal_mm, most) for name in names}
 
 
 def _flat_axis(shape: tuple[int, ...]) -> int | None:
@@ -162,8 +183,9 @@ def _union(*boxes: _Box) -> _Box:
     return tuple(slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
 
 
-def _volume_in(label_map: LabelMap, box: _Box | None, numbers: Sequence[int], spacing_mm: Sequence[float]) -> float:
-    return volume_ml(mask_of(label_map[box], numbers), spacing_mm) if box else 0.0
+def _part(label_map: LabelMap, box: _Box | None, numbers: Sequence[int]) -> Mask:
+    """The structure's mask in its box; an empty one where it is not there."""
+    return mask_of(label_map[box], numbers) if box else np.zeros((1,) * label_map.ndim, dtype=bool)
 
 
 def _outcome(name: str, predicted: bool, true: bool, *, optional: bool) -> tuple[Outcome, str | None]:
@@ -178,8 +200,8 @@ def _outcome(name: str, predicted: bool, true: bool, *, optional: bool) -> tuple
     return "absent", f"{name} is in neither: nothing to compare"
 
 
-def _read(path: Path, numbers: Numbers, ignore: int | None) -> Image:
-    label_map = read_label_map(path)
+def _read(path: Path, frame: int | None, numbers: Numbers, ignore: int | None) -> Image:
+    label_map = read_label_frame(path, frame)
     allowed = {0, ignore, *(number for of_it in numbers.values() for number in of_it)}
     if unknown := sorted(set(np.unique(label_map.data).tolist()) - allowed):
         known = ", ".join(f"{'+'.join(map(str, of_it))} {name}" for name, of_it in numbers.items())
@@ -192,22 +214,30 @@ def _read(path: Path, numbers: Numbers, ignore: int | None) -> Image:
 
 def _failed(case: str, reason: str, labels: LabelMatch, reference: Image | None) -> tuple[StructureScore, ...]:
     diagonal_mm = None if reference is None else image_diagonal_mm(reference.shape, reference.spacing_mm)
-    return tuple(
-        StructureScore(
-            case,
-            name,
-            "failed",
-            dict.fromkeys(METRICS),
-            prediction_ml=None,
-            reference_ml=None if reference is None else _labelled_ml(name, labels, reference),
-            image_diagonal_mm=diagonal_mm,
-            reason=reason,
+    scores = []
+    for name in labels.structures:
+        tubular = name in labels.tubular
+        volume, pieces = (None, None) if reference is None else _labelled(name, labels, reference)
+        scores.append(
+            StructureScore(
+                case,
+                name,
+                "failed",
+                dict.fromkeys(metrics_for(tubular=tubular)),
+                prediction_ml=None,
+                reference_ml=volume,
+                image_diagonal_mm=diagonal_mm,
+                reason=reason,
+                tubular=tubular,
+                reference_components=pieces if tubular else None,
+            )
         )
-        for name in labels.structures
-    )
+    return tuple(scores)
 
 
-def _labelled_ml(name: str, labels: LabelMatch, reference: Image) -> float | None:
-    """A structure's volume in a reference in ml; None where it is optional and not there."""
-    volume = volume_ml(mask_of(reference.data, labels.references[name]), reference.spacing_mm)
-    return None if name in labels.optional and not volume else volume
+def _labelled(name: str, labels: LabelMatch, reference: Image) -> tuple[float | None, int | None]:
+    """A structure's volume in a reference in ml and its components; None where it is optional and not there."""
+    mask = mask_of(reference.data, labels.references[name])
+    if name in labels.optional and not mask.any():
+        return None, None
+    return volume_ml(mask, reference.spacing_mm), count_components(mask)

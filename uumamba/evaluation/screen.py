@@ -16,11 +16,15 @@ from uumamba.measures import MEASURES
 _SHORT = ".1f"
 _NAMES_SHOWN = 5
 _SHOWN = ("dice", "nsd", "hd95_mm", "assd_mm")
+_SHOWN_OF_VESSELS = ("cldice", "centreline_overlap", "betti0_error")
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
-    """Every table that there is something for: scores, intervals, groups, clinical measures, confidence."""
-    found = [summary_table(evaluation), interval_table(evaluation)]
+    """Every table that there is something for: scores, vessels, intervals, groups, clinical measures, confidence."""
+    found = [summary_table(evaluation)]
+    if evaluation.labels.tubular:
+        found.append(vessel_table(evaluation))
+    found.append(interval_table(evaluation))
     if evaluation.groups:
         found.append(group_table(evaluation))
     if evaluation.clinical:
@@ -50,6 +54,19 @@ def summary_table(evaluation: Evaluation) -> Table:
         mean = evaluation.summary.overall[name]
         overall.append(_with_failures(name, number_text(mean.mean, _form(name)), mean.mean_with_failures, failed))
     table.add_row("mean", "", *overall)
+    return table
+
+
+def vessel_table(evaluation: Evaluation) -> Table:
+    """One row per tubular structure: mean and standard deviation of what is computed for thin vessels alone."""
+    failed = bool(evaluation.failures)
+    table = _table(
+        "Vessels, mean ± sd over cases", ("structure",), ("n", *(QUANTITIES[name].title for name in _SHOWN_OF_VESSELS))
+    )
+    for each in evaluation.summary.structures:
+        if each.structure in evaluation.labels.tubular:
+            cells = [_mean_cell(name, each.metrics[name], failed) for name in _SHOWN_OF_VESSELS]
+            table.add_row(each.structure, str(each.metrics["cldice"].n), *cells)
     return table
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uumamba.core.statistics import mean_of_known
-from uumamba.evaluation.quantities import QUANTITIES
+from uumamba.evaluation.quantities import QUANTITIES, quantities_for
 from uumamba.evaluation.resampling import Interval, mean_interval
 from uumamba.evaluation.scoring import StructureScore
 from uumamba.metrics import METRICS
@@ -35,7 +35,7 @@ class MetricSummary:
 
 @dataclass(frozen=True)
 class StructureSummary:
-    """How one structure fared: how often each outcome of `scoring` came, and the summary of each of `QUANTITIES`."""
+    """How one structure fared: how often each outcome of `scoring` came, and the summary of its `quantities_for`."""
 
     structure: str
     cases: int
@@ -59,7 +59,7 @@ class OverallMean:
 
 @dataclass(frozen=True)
 class Summary:
-    """Per structure, in the labels' order, and overall for each of `METRICS`."""
+    """Per structure, in the labels' order, and overall for each of `METRICS` that a structure has."""
 
     structures: tuple[StructureSummary, ...]
     overall: Mapping[str, OverallMean]
@@ -68,7 +68,8 @@ class Summary:
 def summarise(scores: Sequence[StructureScore], patients: Mapping[str, str]) -> Summary:
     """Summarise the scores of any number of cases; a case that `patients` does not name is a patient of its own."""
     structures = summarise_structures(scores, patients)
-    return Summary(structures, {metric: _overall([each.metrics[metric] for each in structures]) for metric in METRICS})
+    found = {name: [each.metrics[name] for each in structures if name in each.metrics] for name in METRICS}
+    return Summary(structures, {name: _overall(of_it) for name, of_it in found.items() if of_it})
 
 
 def summarise_structures(
@@ -94,7 +95,10 @@ def _summarise_structure(
         absent=outcomes.count("absent"),
         not_labelled=outcomes.count("not labelled"),
         failed=outcomes.count("failed"),
-        metrics={key: _summarise_quantity(key, scores, patients, enough_patients) for key in QUANTITIES},
+        metrics={
+            key: _summarise_quantity(key, scores, patients, enough_patients)
+            for key in quantities_for(tubular=any(score.tubular for score in scores))
+        },
     )
 
 

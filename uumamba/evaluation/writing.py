@@ -3,7 +3,7 @@
 In CSV a value that does not exist is an empty cell; the reason stands beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from uumamba.evaluation.clinical import ClinicalRow
@@ -13,21 +13,9 @@ from uumamba.evaluation.groups import GroupSummary
 from uumamba.evaluation.output_folder import SCORES
 from uumamba.evaluation.scoring import StructureScore
 from uumamba.evaluation.table import Cell, write_csv
-from uumamba.metrics import METRICS
+from uumamba.metrics import metrics_for
 
-CASE_COLUMNS = (
-    "case",
-    "structure",
-    "outcome",
-    *METRICS,
-    "prediction_ml",
-    "reference_ml",
-    "volume_error_ml",
-    "volume_error_percent",
-    "confidence",
-    "image_diagonal_mm",
-    "reason",
-)
+_COMPONENTS = ("prediction_components", "reference_components")
 GROUP_COLUMNS = (
     "column",
     "group",
@@ -51,8 +39,9 @@ CLINICAL_COLUMNS = ("patient", "measure", "prediction", "reference", "difference
 def write_tables(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     """Write every table of an evaluation into `folder`, made if need be, and return the files' paths."""
     written = [folder / SCORES]
-    rows = (_case_cells(score, evaluation.confidences) for score in evaluation.scores)
-    write_csv(written[0], CASE_COLUMNS, rows)
+    columns = case_columns(tubular=any(score.tubular for score in evaluation.scores))
+    rows = (_case_cells(score, evaluation.confidences, columns) for score in evaluation.scores)
+    write_csv(written[0], columns, rows)
     if evaluation.groups:
         written.append(folder / "groups.csv")
         write_csv(written[-1], GROUP_COLUMNS, (row for each in evaluation.groups for row in _group_rows(each)))
@@ -62,20 +51,30 @@ def write_tables(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def _case_cells(score: StructureScore, confidences: Confidences) -> list[Cell]:
-    return [
-        score.case,
-        score.structure,
-        score.outcome,
-        *(score.metrics[name] for name in METRICS),
-        score.prediction_ml,
-        score.reference_ml,
-        score.volume_error_ml,
-        score.volume_error_percent,
-        confidences.get((score.case, score.structure)),
-        score.image_diagonal_mm,
-        score.reason,
-    ]
+def case_columns(*, tubular: bool) -> tuple[str, ...]:
+    """The columns of `scores.csv`; where a structure is a thin vessel, those for vessels too, empty for the others."""
+    return (
+        "case",
+        "structure",
+        "outcome",
+        *metrics_for(tubular=tubular),
+        *(_COMPONENTS if tubular else ()),
+        "prediction_ml",
+        "reference_ml",
+        "volume_error_ml",
+        "volume_error_percent",
+        "confidence",
+        "image_diagonal_mm",
+        "reason",
+    )
+
+
+def _case_cells(score: StructureScore, confidences: Confidences, columns: Sequence[str]) -> list[Cell]:
+    cells: dict[str, Cell] = {
+        **score.metrics,
+        "confidence": confidences.get((score.case, score.structure)),
+    }
+    return [cells[name] if name in cells else getattr(score, name, None) for name in columns]
 
 
 def _group_rows(each: GroupSummary) -> Iterator[list[Cell]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from uumamba.core.errors import InputError, IntensityError
+from uumamba.core.errors import InputError, IntensityError, LabelError
 from uumamba.imaging.grid import join_numbers
 from uumamba.imaging.image import Image, ImageSize
 from uumamba.imaging.nifti import (
@@ -27,18 +27,26 @@ from uumamba.imaging.screen import check_file
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 LABEL_MARKS = ("_gt", "_label", "_labels", ".label", "_seg", "_mask")
 """Ends of stems that make a file a label map by its name, in small letters: X_gt.nii.gz is one of case X."""
+IMAGE_MARKS = ("_0000", ".img", "_img", "_image", "_cta")
+"""Ends of stems that say of an image's name that it is one, in small letters: subject001_CTA.mha is of subject001."""
 LABEL_ROUNDING = 1e-3
 """A label this close to an integer is that integer: labels stored as scaled or floating-point numbers."""
 _LABEL_TYPES = (np.uint8, np.int16, np.int32)
+_SMALL_INTEGER_BYTES = 2
 
 
-def read_image(path: Path, *, max_dimensions: int = 3) -> Image:
+def read_image(path: Path, *, max_dimensions: int = 3, keep_integers: bool = False) -> Image:
     """Read an image as float32 with axes (x, y, z), or (x, y, z, time) if `max_dimensions` is 4 and the file has four.
 
-    Trailing axes of length 1 are dropped. The affine is compared and repaired as `nifti_grid` says, repairs are in
-    `Image.repairs`. Raises `InputError`, one line, for everything else: no whole file, other sizes, NaN, shear ...
+    With `keep_integers` integers of one or two bytes, such as those of CT, stay what they are, for half the memory;
+    float32 holds the same numbers. Trailing axes of length 1 are dropped. The affine is compared and repaired as
+    `nifti_grid` says, repairs are in `Image.repairs`. Raises `InputError`, one line, for everything else: no whole
+    file, other sizes, NaN, shear ...
     """
     image = _read(path, max_dimensions)
+    stored = image.data.dtype
+    if keep_integers and stored.kind in "iu" and stored.itemsize <= _SMALL_INTEGER_BYTES:
+        return replace(image, data=image.data.astype(stored.newbyteorder("="), copy=False))
     with np.errstate(over="ignore", invalid="ignore"):
         data = image.data.astype(np.float32)
     _check_finite(data, path)
@@ -54,13 +62,13 @@ def read_size(path: Path, *, max_dimensions: int = 3) -> ImageSize:
         return nifti_size(path, max_dimensions) if is_nifti else nrrd_or_mha_size(path, max_dimensions)
 
 
-def read_label_map(path: Path) -> Image:
-    """Read a label map (x, y, z) as uint8, or int16 or int32 if its numbers need it; the numbers are kept.
+def read_label_map(path: Path, *, max_dimensions: int = 3) -> Image:
+    """Read a label map as uint8, or int16 or int32 if its numbers need it; the numbers are kept.
 
-    Floating-point files are accepted if their values are whole. Raises `InputError` as `read_image`, and for labels
-    that are negative, not whole or beyond int32.
+    Its axes are those of `read_image`. Floating-point files are accepted if their values are whole. Raises `InputError`
+    as `read_image`, and its kind `LabelError` for labels that are negative, not whole or beyond int32.
     """
-    image = _read(path, 3)
+    image = _read(path, max_dimensions)
     data = image.data
     if data.dtype.kind == "f":
         _check_finite(data, path)
@@ -68,7 +76,7 @@ def read_label_map(path: Path) -> Image:
     lowest, highest = data.min().item(), data.max().item()
     fitting = [kind for kind in _LABEL_TYPES if highest <= np.iinfo(kind).max]
     if lowest < 0 or not fitting:
-        raise InputError(
+        raise LabelError(
             f"{path}: its labels go from {lowest:g} to {highest:g}; labels are numbers from 0 to "
             f"{np.iinfo(np.int32).max}; is this an image and not a label map?"
         )
@@ -103,14 +111,16 @@ def write_map(path: Path, values: NDArray[Any], like: Image) -> None:
     _write_like(path, data, like, intent=NO_INTENT)
 
 
-def write_image(path: Path, image: Image, *, sform_scale_mm: float | None = None) -> None:
-    """Write an image as float32 from its data, affine and time axis alone; the format goes by the suffix.
+def write_image(
+    path: Path, image: Image, *, sform_scale_mm: float | None = None, dtype: DTypeLike = np.float32
+) -> None:
+    """Write an image as `dtype` from its data, affine and time axis alone; the format goes by the suffix.
 
     `sform_scale_mm`, for NIfTI only, writes an sform of that spacing beside a true pixdim: with 1 the file has ACDC's
     header trap. Raises `InputError` for an unknown suffix.
     """
     suffix = _suffix(path)
-    data = image.data.astype(np.float32, copy=False)
+    data = image.data.astype(dtype, copy=False)
     if suffix in (".nii.gz", ".nii"):
         write_nifti(path, data, header_from(image.affine, sform_scale_mm, image.time))
     elif sform_scale_mm is not None:
@@ -198,7 +208,7 @@ def _whole(data: NDArray[Any], path: Path) -> NDArray[Any]:
     rounded: NDArray[Any] = np.round(data)
     broken = np.abs(data - rounded) > LABEL_ROUNDING
     if broken.any():
-        raise InputError(
+        raise LabelError(
             f"{path}: {int(broken.sum())} of {data.size} labels are not whole numbers, such as {data[broken][0]:.6g}; "
             f"is this an image, or a label map resampled by interpolation?"
         )

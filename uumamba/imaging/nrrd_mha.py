@@ -68,7 +68,7 @@ def read_nrrd_or_mha(path: Path, max_dimensions: int) -> Image:
 
 def nrrd_or_mha_size(path: Path, max_dimensions: int) -> ImageSize:
     """What `read_nrrd_or_mha` will give, from the header alone; raises `InputError` for what it would refuse there."""
-    promise, shape = _screened(path, max_dimensions)
+    promise, shape = _screened(path, max_dimensions, whole=False)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     with _refused(path):
@@ -91,12 +91,16 @@ def write_nrrd_or_mha(path: Path, image: Image) -> None:
         SimpleITK.WriteImage(itk_image, str(temporary), useCompression=True)
 
 
-def _screened(path: Path, max_dimensions: int) -> tuple[_Promise, tuple[int, ...]]:
-    """What the header promises, and the sizes without superfluous axes; as many bytes are there as it promises."""
+def _screened(path: Path, max_dimensions: int, *, whole: bool = True) -> tuple[_Promise, tuple[int, ...]]:
+    """What the header promises, and the sizes without superfluous axes.
+
+    As many bytes are there as it promises, if the file is to be read as a `whole`.
+    """
     with path.open("rb") as file:
         promise = _screen_nrrd(file, path) if path.name.lower().endswith(".nrrd") else _screen_mha(file, path)
         shape = check_dimensions(promise.shape, max_dimensions, path)
-        _check_bytes(file, promise, path)
+        if whole:
+            _check_bytes(file, promise, path)
     return promise, shape
 
 

@@ -17,7 +17,7 @@ from uumamba.core.files import hash_file, hash_json
 from uumamba.core.log import log
 from uumamba.imaging.files import read_image, write_label_map, write_map
 from uumamba.imaging.image import Image
-from uumamba.inference.case_table import CaseResult, write_cases
+from uumamba.inference.case_table import CaseResult, CaseTable
 from uumamba.inference.failure import Caught, Failure, Stage, failure_of
 from uumamba.inference.inputs import CaseInput
 from uumamba.inference.memory_budget import MemoryBudget
@@ -64,10 +64,11 @@ def predict_files(
     """Write a uint8 label map on the image's own grid for every case (`OutputFolder.label_map`), and the table.
 
     A case that fails has its code and reason in the table and no files, and the others go on. The table is written anew
-    after each case, so that a batch that is stopped or killed can be resumed; with `resume` it keeps the rows of other
-    cases. `on_prediction` gets each predicted case (not those that are kept), its first image and its prediction, in
-    the thread that writes, after its files are written; if it raises, the case fails. `on_case` gets each result, its
-    position from 1 and the number of cases. `must_stop` is asked before each case; then those begun are finished.
+    as soon as a case's files are there, so that a batch that is stopped or killed can be resumed; with `resume` it
+    keeps the rows of other cases. `on_prediction` gets each predicted case (not those that are kept), its first image
+    and its prediction, in the thread that writes, after its files are written; if it raises, the case fails. `on_case`
+    gets each result, its position from 1 and the number of cases. `must_stop` is asked before each case; then those
+    begun are finished.
 
     Gives the results of the cases that were reached, in order. Raises `InputError` before any work if a file that no
     batch wrote would be replaced.
@@ -75,14 +76,12 @@ def predict_files(
     before = folder.begin(cases, resume=options.resume, overwrite=options.overwrite)
     own = {case.case for case in cases}
     others = {case: row for case, row in before.items() if folder.shard is None or case in own}
-    write_cases(folder.table, others.values())
-    batch = _Batch(predictor, folder, options, before=before, on_prediction=on_prediction)
+    table = CaseTable(folder.table, others)
+    batch = _Batch(predictor, folder, options, before=before, table=table, on_prediction=on_prediction)
     results: list[CaseResult] = []
     side_by_side = options.budget is None or options.budget.fits_side_by_side
     for result in (_overlapped if side_by_side else _one_by_one)(batch, cases, must_stop):
         results.append(result)
-        others.pop(result.case, None)
-        write_cases(folder.table, (*results, *others.values()))
         if on_case is not None:
             on_case(result, len(results), len(cases))
     return tuple(results)
@@ -137,6 +136,7 @@ class _Batch:
         options: BatchOptions,
         *,
         before: dict[str, CaseResult],
+        table: CaseTable,
         on_prediction: OnPrediction | None,
     ) -> None:
         self._predictor = predictor
@@ -144,6 +144,7 @@ class _Batch:
         self._maps = options.maps
         self._budget = options.budget
         self._before = before
+        self._table = table
         self._on_prediction = on_prediction
         self._settings_sha256 = hash_json({"predictor": predictor.sha256, "maps": options.maps})
 
@@ -160,14 +161,16 @@ class _Batch:
             torch.cuda.empty_cache()
 
     def write(self, work: _Work) -> CaseResult:
-        """Write the files; those of a failed case are removed."""
+        """Write the files, or remove those of a failed case; then the case's row."""
         work.do("writing", self._write)
         if work.failure is not None:
             with Caught() as caught:
                 remove_files(self._folder.files(work.case.case))
             if caught.error is not None:
                 log.warning("%s: older files could not be removed (%s)", work.case.case, caught.error)
-        return work.kept or self._result(work)
+        result = work.kept or self._result(work)
+        self._table.add(result)
+        return result
 
     def _read(self, work: _Work) -> None:
         hashes = [hash_file(path) for path in work.case.images]

@@ -1,13 +1,14 @@
 """The bundle: one safetensors file with a trained network and all that is needed to use it and to judge it.
 
-The tensors are the network's state. The header's metadata is text: `format`, `format_version`, one JSON value for each
-field of `BundleDescription`, and `model_card`, the same in Markdown for people. Nothing in it is ever executed.
+The tensors are the network's state; those of a coarse network for the region of interest lie beside them, with a
+prefix. The header's metadata is text: `format`, `format_version`, one JSON value for each field of `BundleDescription`,
+and `model_card`, the same in Markdown for people. Nothing in it is ever executed.
 """
 
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from uumamba.inference.calibration import Calibration
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
 from uumamba.inference.postprocessing import Postprocessing
+from uumamba.inference.roi import RoiDescription
 from uumamba.models.networks import NetworkSettings
 from uumamba.scan import ScanBackend
 
@@ -35,7 +37,9 @@ BUNDLE_NAME = "model.safetensors"
 """The bundle's name inside a run directory; elsewhere a bundle may have any name."""
 
 FORMAT = "uumamba-bundle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Bundles with a coarse network are of format 2, all others still of 1, so that older programs read them."""
+_ROI_PREFIX = "roi:"
 
 
 class TrainingRecord(Settings):
@@ -79,7 +83,8 @@ class BundleDescription(Settings):
 
     `mirrored_axes` are the image axes (0 = x, 1 = y, 2 = z; canonical or stored, as the plan says) along which
     inference may mirror. `licence` and `citation` are those of the training data. Only imported weights have an
-    `origin`. The `fingerprint` says what the training cases looked like; None if nobody measured it.
+    `origin`. The `fingerprint` says what the training cases looked like; None if nobody measured it. With `roi` a
+    coarse network in the same file finds the region of the image that is segmented.
     """
 
     plan: Plan
@@ -94,6 +99,7 @@ class BundleDescription(Settings):
     limitations: tuple[str, ...] = ()
     postprocessing: Postprocessing = Postprocessing()
     fingerprint: Fingerprint | None = None
+    roi: RoiDescription | None = None
 
     @property
     def labels(self) -> LabelSet:
@@ -113,6 +119,7 @@ class BundleDescription(Settings):
             use={
                 "Made for images like these": () if self.fingerprint is None else self.fingerprint.in_words,
                 "Probabilities": (self.calibration.sentence,),
+                "Region of interest": () if self.roi is None else (self.roi.sentence,),
                 "Post-processing": self.postprocessing.sentences(),
             },
             limitations=self.limitations,
@@ -121,25 +128,48 @@ class BundleDescription(Settings):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory: its description, its tensors on the CPU, the file and the SHA-256 of its bytes."""
+    """A bundle in memory: its description, its tensors on the CPU, the file and the SHA-256 of its bytes.
+
+    `roi_state` are the tensors of its coarse network, none if it has none.
+    """
 
     description: BundleDescription
     state: Mapping[str, Tensor]
     path: Path
     sha256: str
+    roi_state: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def coarse(self) -> "Bundle | None":
+        """The coarse network as a bundle of its own, of the same file; None if there is none."""
+        roi = self.description.roi
+        if roi is None:
+            return None
+        return Bundle(BundleDescription(plan=roi.plan, network=roi.network), self.roi_state, self.path, self.sha256)
 
 
-def write_bundle(path: Path, *, state: Mapping[str, Tensor], description: BundleDescription) -> None:
+def write_bundle(
+    path: Path,
+    *,
+    state: Mapping[str, Tensor],
+    description: BundleDescription,
+    roi_state: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write a bundle atomically; floating-point tensors are kept as float32.
 
-    Raises `UumambaError`, and writes nothing, if a weight is not finite.
+    Raises `UumambaError`, and writes nothing, if a weight is not finite, or unless there are tensors of a coarse
+    network just if the description has one.
     """
-    tensors = {name: _stored(tensor) for name, tensor in state.items()}
+    if (description.roi is None) != (not roi_state):
+        raise UumambaError(f"{path}: not written: a coarse network needs both its tensors and its description")
+    coarse = {f"{_ROI_PREFIX}{name}": tensor for name, tensor in (roi_state or {}).items()}
+    tensors = {name: _stored(tensor) for name, tensor in {**state, **coarse}.items()}
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise UumambaError(f"{path}: not written, {len(broken)} tensors hold NaN or infinity: {_some(broken)}")
     fields = {name: json.dumps(value) for name, value in description.model_dump(mode="json").items()}
-    header = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **fields, "model_card": description.model_card}
+    version = str(1 if description.roi is None else FORMAT_VERSION)
+    header = {"format": FORMAT, "format_version": version, **fields, "model_card": description.model_card}
     with atomic(path) as temporary:
         save_file(tensors, temporary, metadata=header)
 
@@ -153,8 +183,10 @@ def read_bundle(path: Path) -> Bundle:
     file = find_bundle(path)
     with _opened(file) as opened:
         header = opened.metadata() or {}
-        state = {name: opened.get_tensor(name) for name in list(opened.keys())}
-    return Bundle(_describe(header, file), state, file, hash_file(file))
+        tensors = {name: opened.get_tensor(name) for name in list(opened.keys())}
+    roi_state = {name.removeprefix(_ROI_PREFIX): each for name, each in tensors.items() if name.startswith(_ROI_PREFIX)}
+    state = {name: tensor for name, tensor in tensors.items() if not name.startswith(_ROI_PREFIX)}
+    return Bundle(_describe(header, file), state, file, hash_file(file), roi_state)
 
 
 def read_description(path: Path) -> BundleDescription:

@@ -8,10 +8,11 @@ from uumamba.core.settings import Settings
 class Calibration(Settings):
     """One temperature for all classes (Guo et al. 2017, arXiv 1706.04599), and what it was fitted on.
 
-    Probabilities are softmax(logits / temperature); the label map is the same at every temperature. At 1 nothing was
-    fitted. `cases` are the names of the cases, none of which the network was trained on; `ece` is the expected
-    calibration error and `nll` the mean negative log likelihood (nats) of their voxels in `region`, at temperature 1
-    and after; `ece_cross_fitted` is that of each half of the patients at the temperature of the other half.
+    Probabilities are softmax(logits / temperature), of regions sigmoid(logits / temperature); the label map is the same
+    at every temperature. At 1 nothing was fitted. `cases` are the names of the cases, none of which the network was
+    trained on; `ece` is the expected calibration error and `nll` the mean negative log likelihood (nats) of their
+    voxels in `region` (of regions the mean over these too), at temperature 1 and after; `ece_cross_fitted` is that of
+    each half of the patients at the temperature of the other half.
     """
 
     temperature: PositiveFloat = 1.0

@@ -56,6 +56,22 @@ class CaseResult:
         return min((value for value in self.confidence.values() if value is not None), default=None)
 
 
+class CaseTable:
+    """A `cases.csv` that is whole after each new row; rows of other cases, from before, come after the new ones."""
+
+    def __init__(self, path: Path, before: Mapping[str, CaseResult]) -> None:
+        self._path = path
+        self._before = dict(before)
+        self._new: list[CaseResult] = []
+        write_cases(path, self._before.values())
+
+    def add(self, result: CaseResult) -> None:
+        """Write the table with one more row, in place of the case's row from before."""
+        self._new.append(result)
+        self._before.pop(result.case, None)
+        write_cases(self._path, (*self._new, *self._before.values()))
+
+
 def review_item(result: CaseResult) -> ReviewItem:
     """What the review needs of a row."""
     if result.status == "failed":

@@ -36,7 +36,7 @@ def start_from(network: nn.Module, bundle: Bundle, *, plan: Plan, settings: Netw
     _require_same_channels(bundle, plan)
     _require_same_network(bundle, plan, settings)
     _require_same_weights(network, trained, heads, bundle=bundle, plan=plan)
-    same_labels = theirs.labels.names == plan.labels.names
+    same_labels = (theirs.labels.names, theirs.labels.regions) == (plan.labels.names, plan.labels.regions)
     own = network.state_dict()
     taken = {name: bundle.state[name] for name in own if name in bundle.state and (same_labels or name not in heads)}
     network.load_state_dict(own | taken)
@@ -46,7 +46,7 @@ def start_from(network: nn.Module, bundle: Bundle, *, plan: Plan, settings: Netw
 
 def _heads(plan: Plan, settings: NetworkSettings) -> set[str]:
     """The tensors that depend on the number of classes, those of deep supervision included."""
-    more = LabelSet(names=(*plan.labels.names, f"structure {plan.labels.classes}"))
+    more = LabelSet(names=(*plan.labels.names, f"structure {len(plan.labels.names)}"))
     small, large = (
         network_of(either, settings, deep_supervision=True).state_dict()
         for either in (plan, plan.model_copy(update={"labels": more}))
@@ -132,7 +132,8 @@ def _topology_settings(wanted: Topology, plan: Plan) -> str:
 
 
 def _about_labels(theirs: LabelSet, ours: LabelSet) -> list[str]:
-    return [f"the heads for {', '.join(ours.structures)} are new: the bundle knows {', '.join(theirs.structures)}"]
+    new, known = (", ".join(labels.members) if labels.regions is None else labels.in_words for labels in (ours, theirs))
+    return [f"the heads for {new} are new: the bundle knows {known}"]
 
 
 def _about_levels(ours: Collection[str], theirs: Collection[str]) -> list[str]:

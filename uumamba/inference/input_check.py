@@ -72,7 +72,7 @@ def flags_of(
     if fingerprint is not None and features is not None:
         flags += check_input(fingerprint, features)
     if fingerprint is not None:
-        network_labels = _on_network_axes(labels, geometry, plan)
+        network_labels = on_network_axes(labels, geometry, plan)
         flags += check_labels(fingerprint, structures_of(network_labels, plan, spacing_mm=geometry.spacing_mm))
     return flags + check_confidence(confidence)
 
@@ -95,18 +95,19 @@ def check_labels(fingerprint: Fingerprint, structures: Mapping[str, StructureFea
     `absent`: a structure that every training case has is missing; `volume`: it is smaller or larger than in all of
     them; `cut`: it touches a border of the image where it hardly ever does. At most one flag for each code.
     """
+    cases = fingerprint.cases if fingerprint.labelled is None else fingerprint.labelled
     found: dict[str, list[str]] = {"absent": [], "volume": [], "cut": []}
     for name, expected in fingerprint.structures.items():
         structure = structures.get(name)
         if structure is None:
-            if expected.present == fingerprint.cases:
-                found["absent"].append(f"{name} has no voxel, all {fingerprint.cases} training cases have it")
+            if expected.present == cases:
+                found["absent"].append(f"{name} has no voxel, all {cases} training cases have it")
             continue
         span = expected.volume_ml
-        if span is not None and _is_outside_ratio(structure.volume_ml, span, fingerprint.cases):
+        if span is not None and _is_outside_ratio(structure.volume_ml, span, cases):
             volume = f"{name} {structure.volume_ml:.3g} ml, in the {expected.present} training cases {span} ml"
             found["volume"].append(volume)
-        found["cut"].extend(_cuts(name, structure.borders, expected.borders, fingerprint.cases))
+        found["cut"].extend(_cuts(name, structure.borders, expected.borders, cases))
     return tuple(Flag(code, "; ".join(sentences)) for code, sentences in found.items() if sentences)
 
 
@@ -181,7 +182,7 @@ def _cuts(name: str, borders: frozenset[str], expected: Mapping[str, int], cases
             )
 
 
-def _on_network_axes(labels: NDArray[np.integer], geometry: Geometry, plan: Plan) -> NDArray[np.integer]:
+def on_network_axes(labels: NDArray[np.integer], geometry: Geometry, plan: Plan) -> NDArray[np.integer]:
     """A view of a label map on the image's grid: network axes, the box of nonzero voxels only."""
     orientation = geometry.orientation
     flipped = tuple(axis for axis, flip in enumerate(orientation.flipped) if flip)

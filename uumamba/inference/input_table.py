@@ -1,10 +1,10 @@
 """Cases that a user lists in a CSV file."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from uumamba.core.csv_rows import read_csv
 from uumamba.core.errors import InputError
 
 TABLE_SUFFIX = ".csv"
@@ -28,25 +28,15 @@ def read_input_table(path: Path, channels: Sequence[str]) -> tuple[ListedCase, .
     when it is read, and an empty cell is no image. Columns are separated by commas or semicolons. Raises `InputError`
     for a table without these columns or without rows, and for a name that is no file's name.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; save the table as CSV in UTF-8") from None
-    lines = text.splitlines()
-    separator = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","
-    reader = csv.DictReader(lines, delimiter=separator)
-    names = [name.strip() for name in reader.fieldnames or ()]
-    columns = _image_columns(path, names, channels)
-    reader.fieldnames = names
-    cases = tuple(_listed(path, row, columns, reader.line_num) for row in reader if any(row.values()))
+    table = read_csv(path)
+    columns = _image_columns(path, table.columns, channels)
+    cases = tuple(_listed(path, row, columns, line) for line, row in table.rows)
     if not cases:
         raise InputError(f"{path}: lists no case; give a row for each, with the image's path under {columns[0]}")
     return cases
 
 
 def _image_columns(path: Path, names: Sequence[str], channels: Sequence[str]) -> tuple[str, ...]:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{path}: has the column {', '.join(twice)} twice; rename one")
     wanted = tuple(f"{_IMAGE}_{channel}" for channel in channels)
     if all(name in names for name in wanted):
         return wanted
@@ -59,14 +49,13 @@ def _image_columns(path: Path, names: Sequence[str], channels: Sequence[str]) ->
     )
 
 
-def _listed(path: Path, row: dict[str, str | None], columns: Sequence[str], line: int) -> ListedCase:
-    values = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
-    case = values.get(_CASE, "")
+def _listed(path: Path, row: dict[str, str], columns: Sequence[str], line: int) -> ListedCase:
+    case = row.get(_CASE, "")
     if case in (".", "..") or any(mark in case for mark in "/\\\0"):
         raise InputError(f"{path}: line {line}: the case {case!r} cannot name a file; leave out / and \\")
     return ListedCase(
-        images=tuple(path.parent / values[name] for name in columns if values[name]),
+        images=tuple(path.parent / row[name] for name in columns if row[name]),
         case=case,
         line=line,
-        details={name: value for name, value in values.items() if name not in (*columns, _CASE) and value},
+        details={name: value for name, value in row.items() if name not in (*columns, _CASE) and value},
     )

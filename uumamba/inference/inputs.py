@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from uumamba.core.errors import InputError
-from uumamba.imaging.files import IMAGE_SUFFIXES, LABEL_MARKS, find_images, image_stem, without_mark
+from uumamba.imaging.files import IMAGE_MARKS, IMAGE_SUFFIXES, LABEL_MARKS, find_images, image_stem, without_mark
 from uumamba.inference.case_table import is_case_table, read_case_names
 from uumamba.inference.input_table import TABLE_SUFFIX, ListedCase, read_input_table
 
@@ -16,6 +16,7 @@ ONE_CHANNEL = ("image",)
 """The channel's name of a model that takes one image, where it does not matter."""
 
 _SERIES_ENDING, _FRAME = "_4d", "_frame"
+_FRAME_NUMBER = re.compile(r"_frame[0-9]+$")
 _CHANNEL_NUMBER = re.compile(r"(.+)_([0-9]{4})")
 
 
@@ -71,8 +72,9 @@ def find_inputs(
     (`X_frame...`), hidden files, and what batches of this program wrote. A file that is named itself is always taken,
     and one that is named twice is taken once. With several `channels` the files `X_0000`, `X_0001` and so on of one
     folder are the case X; tables are read as `read_input_table` says. Where images share a stem, the folder is part of
-    the case's name. `only` keeps the cases of these stems. Raises `InputError` if an input does not exist, if no case
-    is left, if a label map would overwrite an image, or if two cases have one name all the same.
+    the case's name. `only` keeps the cases of these names: X is the image X or a marked one such as X_CTA, X_frame01
+    may be the whole series X. Raises `InputError` if an input does not exist, if no case is left, if a label map would
+    overwrite an image, or if two cases have one name all the same.
     """
     require_inputs(inputs)
     batches = _Batches(output)
@@ -90,8 +92,8 @@ def find_inputs(
             else:
                 left_out.append((path, reason))
     drafts = [*_group(list(images.values()), len(channels)), *listed]
-    wanted = [draft for draft in drafts if only is None or draft.stem in only]
-    if only is not None and (absent := sorted(set(only) - {draft.stem for draft in wanted})):
+    wanted = [draft for draft in drafts if only is None or _cases_of(draft, only)]
+    if only is not None and (absent := sorted(set(only).difference(*(_cases_of(draft, only) for draft in wanted)))):
         raise InputError(f"no image of {', '.join(absent[:5])} ({len(absent)} in all) in {_in_words(inputs)}")
     if not wanted:
         reasons = sorted({reason for _, reason in left_out})
@@ -251,6 +253,12 @@ def _require_own_outputs(cases: Sequence[CaseInput], output: Path) -> None:
                 f"{_in_words(other.images)} and {_in_words(case.images)} would both be written to {target}; rename "
                 f"one, or predict them into two folders"
             )
+
+
+def _cases_of(draft: _Draft, names: Collection[str]) -> set[str]:
+    """Those of the names that are of this image."""
+    plain = {draft.stem, without_mark(draft.stem, IMAGE_MARKS)}
+    return {name for name in names if name in plain or _FRAME_NUMBER.sub("", name) in plain}
 
 
 def _in_words(paths: Sequence[Path]) -> str:

@@ -13,17 +13,16 @@ from torch import nn
 
 from uumamba.core.errors import TooLargeError
 from uumamba.core.held_memory import forget_peak, held_bytes, peak_bytes
+from uumamba.data.memory import geometry_of, preparing_bytes, with_gaps
 from uumamba.data.plan import Plan
-from uumamba.data.preprocess import Geometry, network_shape, preprocessing_bytes
+from uumamba.data.preprocess import Geometry, network_shape, plan_spacing
 from uumamba.data.restoration import restoration_bytes
 from uumamba.imaging.image import ImageSize
-from uumamba.imaging.orientation import STORED, find_orientation
 from uumamba.inference.prediction_volume import PredictionVolume
+from uumamba.inference.region import searching_bytes
 from uumamba.inference.sliding_window import SLAB, stitching_bytes
 
 _FLOAT32, _FLOAT64 = 4, 8
-_MALLOC = 1.1
-"""What malloc's heap takes for what is asked of it: gaps between arrays that come and go (measured, 5 to 15 %)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,8 @@ class Demand:
     """What decides how much memory a case takes beside its images and its plan.
 
     `patches` are the patches of all members of the ensemble, `forward_bytes` what a forward pass of the largest holds,
-    `postprocessing_bytes` what post-processing takes for each voxel, 0 without it.
+    `postprocessing_bytes` what post-processing takes for each voxel, 0 without it. `coarse` are the plans of the coarse
+    networks that look for a region of interest; which one they find is not known before, so it counts as the whole.
     """
 
     patches: tuple[tuple[int, ...], ...]
@@ -47,14 +47,15 @@ class Demand:
     maps: bool
     opinions: int
     postprocessing_bytes: int
+    coarse: tuple[Plan, ...] = ()
 
     def of(self, size: ImageSize, plan: Plan) -> int:
         """The most bytes held at once for a case of one frame, from its images on until its prediction is there."""
         geometry = geometry_of(size, plan)
         x, y, z = size.shape[:3]
         images = _FLOAT32 * len(plan.channels) * x * y * z
-        most = max(self._preparing(geometry, plan), self._predicting(geometry, plan), self._ending(geometry))
-        return math.ceil(_MALLOC * (images + most))
+        stages = self._searching(geometry, plan), self._predicting(geometry, plan), self._ending(geometry)
+        return with_gaps(images + max(preparing_bytes(size, plan), *stages))
 
     def series_bytes(self, size: ImageSize) -> int:
         """What a series holds beside one of its frames: the others, and the result of all."""
@@ -64,16 +65,18 @@ class Demand:
         maps = _FLOAT32 * self.maps * (2 if self.opinions > 1 else 1)
         return int(np.prod(space)) * ((frames - 1) * _FLOAT32 + frames * (1 + maps))
 
-    def _preparing(self, geometry: Geometry, plan: Plan) -> int:
-        canonical = np.argsort(plan.axes)
-        x, y, z = (geometry.shape_before_crop[axis] for axis in canonical)
-        first, second, third = (geometry.spacing_mm[axis] for axis in canonical)
-        return preprocessing_bytes((x, y, z), (first, second, third), plan)
+    def _searching(self, geometry: Geometry, plan: Plan) -> int:
+        """While coarse networks look for a region; 0 without them."""
+        if not self.coarse:
+            return 0
+        shape, spacing = network_shape(geometry, plan), plan_spacing(geometry, plan)
+        data = _FLOAT32 * len(plan.channels) * int(np.prod(shape))
+        return data + self.forward_bytes + max(searching_bytes(shape, spacing, coarse) for coarse in self.coarse)
 
     def _predicting(self, geometry: Geometry, plan: Plan) -> int:
         depth, *plane = network_shape(geometry, plan)
         shape = (depth, plane[0], plane[1])
-        channels = plan.labels.classes + (self.maps and self.opinions > 1)
+        channels = plan.labels.outputs + (self.maps and self.opinions > 1)
         slab = _FLOAT32 * channels * SLAB * plane[0] * plane[1]
         stitched = sum(stitching_bytes(channels, shape, patch) for patch in self.patches)
         members = len(self.patches)
@@ -81,7 +84,9 @@ class Demand:
         given = slab * (2 * members + 5 if members > 1 else members)
         restored = restoration_bytes(channels, SLAB, shape, geometry, plan)
         voxels = geometry.shape_after_crop[1] * geometry.shape_after_crop[2]
-        collected = voxels * (_FLOAT32 * channels * (3 if self.maps else 2) + 3 * _FLOAT64)
+        # Scores and probabilities; for the entropy its terms, of regions those of yes and of no.
+        copies = 2 + self.maps * (1 if plan.labels.regions is None else 3)
+        collected = voxels * (_FLOAT32 * channels * copies + 3 * _FLOAT64)
         data = _FLOAT32 * len(plan.channels) * int(np.prod(shape))
         # The network's answer for a window is copied once, and once more with its weights.
         answer = 2 * _FLOAT32 * channels * max((math.prod(patch) for patch in self.patches), default=0)
@@ -107,11 +112,6 @@ def require_memory(needed: int, allowed: int) -> None:
         )
 
 
-def reading_bytes(size: ImageSize) -> int:
-    """The most that reading an image holds: the file's voxels, the image, and which of its voxels are finite."""
-    return int(np.prod(size.shape)) * (size.voxel_bytes + _FLOAT32 + 1)
-
-
 def forward_bytes(network: nn.Module, plan: Plan, *, windows: int) -> int:
     """What a forward pass of so many windows holds on the CPU, measured on zeros in the second of two passes.
 
@@ -125,18 +125,3 @@ def forward_bytes(network: nn.Module, plan: Plan, *, windows: int) -> int:
         before = held_bytes(device)
         network(batch)
     return max(peak_bytes(device) - before, 0) + batch.nbytes
-
-
-def geometry_of(size: ImageSize, plan: Plan) -> Geometry:
-    """What preprocessing will do to an image of this size if it crops nothing away."""
-    orientation = STORED if plan.orientation == "stored" else find_orientation(size.affine)
-    spacing = np.linalg.norm(size.affine[:3, :3], axis=0)
-    axes = [orientation.axes[axis] for axis in plan.axes]
-    first, second, third = (size.shape[axis] for axis in axes)
-    spacing_mm = (float(spacing[axes[0]]), float(spacing[axes[1]]), float(spacing[axes[2]]))
-    return Geometry(
-        orientation=orientation,
-        spacing_mm=spacing_mm,
-        shape_before_crop=(first, second, third),
-        crop=((0, first), (0, second), (0, third)),
-    )

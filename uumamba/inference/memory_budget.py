@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from uumamba.core.errors import InputError
+from uumamba.data.memory import reading_bytes
 from uumamba.imaging.files import read_size
 from uumamba.inference.inputs import CaseInput
-from uumamba.inference.memory import reading_bytes, require_memory
+from uumamba.inference.memory import require_memory
 from uumamba.inference.predictor import Predictor
 
 

@@ -34,7 +34,7 @@ def write_model_card(
     `network`, `training` and `origin` are JSON values: the network's settings, the training record, the origin. `terms`
     are those of the training data, `use` sections (title -> lines) on what inference does with the network's output.
     """
-    structures = ", ".join(f"{number} {name}" for name, number in plan.labels.structures.items())
+    structures = plan.labels.in_words
     spacing = " x ".join(f"{value:g}" for value in plan.spacing_mm)
     patch = " x ".join(str(size) for size in plan.patch_size)
     sections = [

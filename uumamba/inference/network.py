@@ -21,7 +21,7 @@ def network_of(
     return settings.build(
         plan.topology,
         input_channels=len(plan.channels),
-        classes=plan.labels.classes,
+        classes=plan.labels.outputs,
         deep_supervision=deep_supervision,
         scan_backend=scan_backend,
         checkpoint_stages=checkpoint_stages,

@@ -139,7 +139,7 @@ def _network(
         plan.topology,
         residual=nnunet.residual,
         input_channels=len(plan.channels),
-        classes=plan.labels.classes,
+        classes=plan.labels.outputs,
     )
     return nnunet, nnunet.name, network.state_dict()
 
@@ -147,7 +147,7 @@ def _network(
 def _network_config(plan: Plan, found: OfficialNetwork) -> dict[str, Any]:
     return {
         "input_channels": len(plan.channels),
-        "classes": plan.labels.classes,
+        "classes": plan.labels.outputs,
         "patch": plan.topology.patch_size,
         "features": plan.topology.features,
         "kernels": plan.topology.kernels,

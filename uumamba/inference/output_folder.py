@@ -2,11 +2,12 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from uumamba.core.errors import InputError
+from uumamba.core.file_lock import locked
 from uumamba.core.files import remove_left_over
 from uumamba.inference.case_table import CaseResult, is_case_table, read_case_names, read_cases
 from uumamba.inference.inputs import CaseInput, find_tables, label_map_path
@@ -56,16 +57,18 @@ class OutputFolder:
 
     @contextmanager
     def made(self, *, resume: bool, overwrite: bool) -> Iterator[None]:
-        """Make the folder for the block; if it was not there and nothing is in it at the end, it is removed.
+        """Make the folder and lock it for the block; if it was not there and stays empty, it is removed.
 
-        Raises `InputError` if it cannot be made or written to, if something of another program is in the way, or if it
-        holds another batch's results and neither `resume` nor `overwrite` says what to do with them.
+        Raises `InputError` if it cannot be made or written to, if another process is at work there (other jobs of the
+        same array may be), if something of another program is in the way, or if it holds another batch's results and
+        neither `resume` nor `overwrite` says what to do with them.
         """
         is_new = not self.path.exists()
         self._require_writable()
         try:
-            self._require_room(resume=resume, overwrite=overwrite)
-            yield
+            with self._locked():
+                self._require_room(resume=resume, overwrite=overwrite)
+                yield
         finally:
             if is_new and not any(self.path.iterdir()):
                 self.path.rmdir()
@@ -91,6 +94,17 @@ class OutputFolder:
                     f"({len(taken)} such files); give another --output, or --overwrite to replace them"
                 )
         return {case: row for table in tables for case, row in read_cases(table).items()} if resume else {}
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """No other process writes this table; beside the whole batch no job of an array is at work."""
+        own = self.path / f".{self.table.stem}.lock"
+        jobs = () if self.shard else sorted(self.path.glob(".cases_*_of_*.lock"))
+        with ExitStack() as held:
+            for path in (own, *jobs):
+                refusal = f"another process is at work there ({path.name}); wait for its end, or give another folder"
+                held.enter_context(locked(path, otherwise=f"--output {self.path}: {refusal}"))
+            yield
 
     def _require_writable(self) -> None:
         try:

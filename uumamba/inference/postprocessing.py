@@ -174,7 +174,12 @@ class Postprocessing(Settings):
         return _BYTES_PER_VOXEL if self.steps else 0
 
     def require_known(self, label_set: LabelSet) -> None:
-        """Raise `ConfigError` if a step names a structure that the label set lacks."""
+        """Raise `ConfigError` if a step names a structure that the label set lacks, or if that has regions."""
+        if self.steps and label_set.regions is not None:
+            raise ConfigError(
+                f"post-processing: the step {self.steps[0].name} is made for structures of one number each, but the "
+                f"model has regions ({label_set.in_words}); leave the steps out"
+            )
         for step in self.steps:
             named = (*step.structures, *(step.to if isinstance(step, Adjacent) else ()))
             for unknown in sorted(set(named) - set(label_set.structures)):

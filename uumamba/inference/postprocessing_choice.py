@@ -18,7 +18,14 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings
 from uumamba.data.datasets.anatomy import Anatomy, unknown_anatomy
 from uumamba.inference.components import LabelMap
-from uumamba.inference.postprocessing import Adjacent, FillHoles, LargestComponents, Postprocessing, Step
+from uumamba.inference.postprocessing import (
+    Adjacent,
+    FillHoles,
+    LargestComponents,
+    Postprocessing,
+    SmallComponents,
+    Step,
+)
 from uumamba.metrics import dice, hausdorff95_mm
 from uumamba.metrics.masks import Mask, image_diagonal_mm
 
@@ -26,6 +33,9 @@ DICE_MARGIN = 0.0005
 """A step is kept if it raises the mean Dice by more than this ..."""
 HD95_MARGIN_MM = 0.1
 """... or lowers the mean HD95 by more than this, in mm, while no structure's mean Dice falls."""
+FRAGMENTS_ML = (0.01, 0.03, 0.1)
+"""Volumes below which fragments are tried to be removed; a coronary tree has a few ml."""
+NONE_FOR_REGIONS = "None: every step is made for structures of one number each, and these labels have regions."
 
 
 @dataclass(frozen=True)
@@ -95,10 +105,13 @@ def choose_postprocessing(
     """Try the steps that the `anatomy` suggests (unknown: `unknown_anatomy`), and keep those that help.
 
     Each case is a function that reads it; it is called once to begin with and once for each step, so that one case at a
-    time is in memory. Raises `InputError` if there is no case, or if one's label maps differ in shape.
+    time is in memory. For regions there are no steps. Raises `InputError` if there is no case, or if one's label maps
+    differ in shape.
     """
     if not cases:
         raise InputError("no validation case to choose post-processing on; give at least one, better all of a fold")
+    if labels.regions is not None:
+        return Choice(postprocessing=Postprocessing(grounds=(NONE_FOR_REGIONS,)), decisions=(), cases=len(cases))
     known = [_scores_of(read(), labels, tuple(labels.structures)) for read in cases]
     kept: tuple[Step, ...] = ()
     decisions: list[Decision] = []
@@ -125,6 +138,8 @@ def candidates(labels: LabelSet, anatomy: Anatomy) -> Iterator[Step]:
     names = tuple(labels.structures)
     if anatomy.pieces_together is not None and len(names) > 1:
         yield LargestComponents(structures=names, count=anatomy.pieces_together, together=True)
+    for below_ml in FRAGMENTS_ML if anatomy.fragments else ():
+        yield SmallComponents(structures=anatomy.fragments, below_ml=below_ml)
     for count in sorted(set(anatomy.pieces.values())):
         yield LargestComponents(structures=_with(anatomy.pieces, count), count=count)
     for to in sorted(set(anatomy.touches.values())):

@@ -23,7 +23,8 @@ class Prediction:
     calibrated probabilities; None where it is not in the label map. `flags` are the reasons to look at the case.
     The maps are float32, or None unless they were asked for: `entropy` is that of a voxel's probabilities over
     log(classes), so in [0, 1]; `disagreement` is the mutual information (nats) between the class and the member of the
-    ensemble or the mirrored copy that names it, None with only one opinion.
+    ensemble or the mirrored copy that names it, None with only one opinion. Of regions, each a question of its own, the
+    entropies are added up and taken over regions * log 2, and so is the information, in nats.
     """
 
     labels: NDArray[np.uint8]

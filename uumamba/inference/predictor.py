@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from uumamba.core.errors import ChannelError, InputError, UumambaError
 from uumamba.core.files import hash_json
 from uumamba.core.held_memory import can_measure_peak, forget_peak, held_bytes
+from uumamba.data.memory import reading_bytes
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import PreprocessedCase, preprocess_case
 from uumamba.data.restoration import restored_slabs
@@ -20,11 +21,13 @@ from uumamba.imaging.image import Image, ImageSize
 from uumamba.inference.bundle import Bundle, BundleDescription, build_network
 from uumamba.inference.ensemble import combine, mirrored_opinion
 from uumamba.inference.input_check import features_of, flags_of
-from uumamba.inference.memory import Demand, Footing, forward_bytes, reading_bytes
+from uumamba.inference.memory import Demand, Footing, forward_bytes
 from uumamba.inference.mirroring import mirrored_mean
+from uumamba.inference.placed_region import PlacedRegion, place
 from uumamba.inference.postprocessing import Postprocessing, shared_postprocessing
 from uumamba.inference.prediction import Prediction
 from uumamba.inference.prediction_volume import PredictionVolume
+from uumamba.inference.region import finder_of
 from uumamba.inference.sliding_window import predict_slabs
 from uumamba.measures.expected_dice import expected_dice
 
@@ -53,9 +56,10 @@ class Predictor:
     `mirror` the logits are averaged over the flips that the bundle allows, which takes 2^axes times as long. Several
     bundles are an ensemble: the mean of their calibrated probabilities with `weights`, positive numbers, all alike
     unless they are given. `postprocess` applies what all bundles' validations chose. Inputs are compared with the
-    `fingerprint` of the first bundle that has one.
-    Raises `InputError` if there is no bundle, if they preprocess differently or name their structures differently, and
-    for weights that do not fit.
+    `fingerprint` of the first bundle that has one. Bundles with coarse networks segment only the region of interest,
+    the box that holds what any of these finds; around it all is background.
+    Raises `InputError` if there is no bundle, if they preprocess differently or name their structures differently, if
+    only some have a coarse network, and for weights that do not fit.
     """
 
     def __init__(
@@ -84,6 +88,8 @@ class Predictor:
             _Member(bundle.description, build_network(bundle).to(self.device), share)
             for bundle, share in zip(bundles, shares, strict=True)
         ]
+        finders = [finder_of(bundle, self.device) for bundle in bundles]
+        self._finders = [finder for finder in finders if finder is not None]
         self._hashes = sorted((bundle.sha256, share) for bundle, share in zip(bundles, shares, strict=True))
 
     @property
@@ -112,7 +118,8 @@ class Predictor:
         require_images(images, self.plan)
         prepared = preprocess_case(images, self.plan)
         features = features_of(images, prepared, self.plan) if self.fingerprint else None
-        volume, geometry = self._volume_of(prepared, maps=maps), prepared.geometry
+        region = place(self._finders, prepared, self.plan, patch_size=self._largest_patch)
+        volume, geometry = self._volume_of(prepared, region, maps=maps), prepared.geometry
         del prepared  # post-processing needs the room
         labels = self.postprocessing.apply(volume.labels, images[0].spacing_mm, self.labels)
         confidence = self._confidence(volume, labels)
@@ -124,13 +131,15 @@ class Predictor:
             plan=self.plan,
             confidence=confidence,
         )
+        if self._finders:
+            flags += region.flags(labels)
         return Prediction(labels, confidence, flags, volume.entropy, volume.disagreement)
 
     def score_slabs(self, data: Tensor, *, disagreement: bool = False) -> Iterator[Tensor]:
-        """Scores of preprocessed `data`, float32 `(classes, n, *2 network axes)`, slab by slab on `device`.
+        """Scores of preprocessed `data`, float32 `(outputs, n, *2 network axes)`, slab by slab on `device`.
 
-        Of one network they are its logits, of several the logarithm of their mean probabilities. `disagreement` puts
-        that of all opinions behind the classes.
+        Of one network they are its logits, of several the logarithm of their mean probabilities (of regions the
+        log-odds). `disagreement` puts that of all opinions behind the outputs.
         """
         slabs = zip(*(self._member_slabs(member, data, disagreement) for member in self._members), strict=True)
         if len(self._members) == 1:
@@ -139,7 +148,7 @@ class Predictor:
         weights = [member.weight for member in self._members]
         temperatures = [member.temperature for member in self._members]
         for of_members in slabs:
-            yield combine(of_members, weights, temperatures, self.labels.classes)
+            yield combine(of_members, weights, temperatures, self.labels)
 
     def bytes_of(self, size: ImageSize, *, maps: bool = False) -> int:
         """The main memory (bytes) that this process will hold at most for a case with images of this size.
@@ -153,6 +162,7 @@ class Predictor:
             maps=maps,
             opinions=self.opinions,
             postprocessing_bytes=self.postprocessing.bytes_per_voxel,
+            coarse=tuple(finder.description.plan for finder in self._finders),
         )
         predicting = demand.of(size, self.plan) + demand.series_bytes(size)
         return self._footing.held + max(reading_bytes(size), predicting)
@@ -167,18 +177,19 @@ class Predictor:
         """What the scores are divided by to become logits of calibrated probabilities."""
         return self._members[0].temperature if len(self._members) == 1 else 1.0
 
-    def _volume_of(self, prepared: PreprocessedCase, *, maps: bool) -> PredictionVolume:
+    def _volume_of(self, prepared: PreprocessedCase, region: PlacedRegion, *, maps: bool) -> PredictionVolume:
         geometry, (_, *shape) = prepared.geometry, prepared.data.shape
         volume = PredictionVolume(
-            geometry,
+            region.geometry,
             self.plan,
             temperature=self.temperature,
             keep_winner=bool(self.postprocessing.steps),
             maps=maps,
             opinions=self.opinions,
         )
-        slabs = self.score_slabs(torch.from_numpy(prepared.data), disagreement=maps and self.opinions > 1)
-        for slab in restored_slabs(map(_finite, slabs), (shape[0], shape[1], shape[2]), geometry, self.plan):
+        slabs = self.score_slabs(region.data_of(prepared), disagreement=maps and self.opinions > 1)
+        whole = (shape[0], shape[1], shape[2])
+        for slab in restored_slabs(map(_finite, slabs), whole, geometry, self.plan, part=region.part):
             volume.add(slab)
         return volume
 
@@ -187,16 +198,21 @@ class Predictor:
         sums = volume.sums_in_mask_of(labels)
         # Slice by slice: counting makes eight bytes of each voxel.
         voxels = np.sum([np.bincount(each.ravel(), minlength=self.labels.classes) for each in labels], axis=0)
+        output_of = self.labels.output_of
         return {
-            name: expected_dice(sums[number], int(voxels[number]), volume.probability_sums[number])
-            for name, number in self.labels.structures.items()
+            name: expected_dice(
+                sums[output_of[name]], int(voxels[list(numbers)].sum()), volume.probability_sums[output_of[name]]
+            )
+            for name, numbers in self.labels.members.items()
         }
 
     def _member_slabs(self, member: _Member, data: Tensor, disagreement: bool) -> Iterator[Tensor]:
         plan = member.description.plan
         axes = self._mirror_axes(member.description)
         return predict_slabs(
-            partial(mirrored_opinion, member.network, mirror_axes=axes, temperature=member.temperature)
+            partial(
+                mirrored_opinion, member.network, mirror_axes=axes, temperature=member.temperature, labels=self.labels
+            )
             if disagreement
             else partial(mirrored_mean, member.network, mirror_axes=axes),
             data,
@@ -215,10 +231,17 @@ class Predictor:
         """What the process holds before its first case, and for the feature maps of one."""
         if not can_measure_peak(torch.device("cpu")):
             raise OSError("this system does not tell how much memory a process holds")
-        networks = [(member.network, member.description.plan) for member in self._members if self._is_on_cpu]
-        of_networks = [forward_bytes(*each, windows=self._windows_at_once) for each in networks]
+        fine = [(each.network, each.description.plan, self._windows_at_once) for each in self._members]
+        coarse = [(each.network, each.description.plan, 1) for each in self._finders]
+        networks = [*fine, *coarse] if self._is_on_cpu else []
+        of_networks = [forward_bytes(network, plan, windows=count) for network, plan, count in networks]
         forget_peak(torch.device("cpu"))  # what the passes have freed is used again and counts once
         return Footing(held=held_bytes(torch.device("cpu")), forward=max(of_networks, default=0))
+
+    @property
+    def _largest_patch(self) -> tuple[int, ...]:
+        patches = (member.description.plan.patch_size for member in self._members)
+        return tuple(max(along) for along in zip(*patches, strict=True))
 
     @property
     def _windows_at_once(self) -> int:
@@ -269,3 +292,8 @@ def _require_agreement(bundles: Sequence[Bundle]) -> None:
                     f"({ours} and {theirs}); give bundles of one data set and one configuration, or predict with each "
                     "alone"
                 )
+        if (first.description.roi is None) != (other.description.roi is None):
+            raise InputError(
+                f"{first.path} and {other.path} cannot be averaged: only one of them has a coarse network that finds "
+                "the region of interest; give bundles that all have one or none, or predict with each alone"
+            )

@@ -2,6 +2,8 @@
 
 Temperature scaling (Guo et al. 2017, arXiv 1706.04599): softmax(logits / T), T one positive number that minimises the
 negative log likelihood of held-out voxels. It is fitted and judged near structures; over all voxels it is judged too.
+Of regions it is sigmoid(logits / T), and what is fitted and judged are the means over the regions, each a question with
+two answers.
 """
 
 from collections.abc import Mapping
@@ -9,12 +11,15 @@ from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
+import torch
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp, softmax
+from scipy.special import expit, logsumexp, softmax
 
 from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.labels import mask_of
 from uumamba.core.seeding import derive_generator
 from uumamba.inference.calibration import Calibration
+from uumamba.inference.scores import label_map_of
 from uumamba.inference.voxel_sample import NEAR_MM, VoxelSample
 from uumamba.measures.expected_dice import expected_dice
 from uumamba.metrics.calibration import Reliability, reliability, total
@@ -109,10 +114,12 @@ def calibrate(samples: Samples, patients: Mapping[str, str]) -> Fit:
 def fit_temperature(samples: Samples) -> float:
     """The temperature that minimises the mean negative log likelihood near structures; at 1 they count as they are."""
 
+    asked = [question for sample in samples.values() for question in sample.questions]
+
     def loss(log_temperature: float) -> float:
         """The mean negative log likelihood, over the temperature's logarithm."""
         temperature = exp(log_temperature)
-        return sum(_nll(sample, temperature) for sample in samples.values())
+        return sum(_nll(question, temperature) for question in asked)
 
     bounds = (log(LOWEST), log(HIGHEST))
     return float(exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": _TOLERANCE}).x))
@@ -121,17 +128,24 @@ def fit_temperature(samples: Samples) -> float:
 def judge(samples: Samples, temperature: float) -> Judged:
     """Reliability of all cases' probabilities at a temperature."""
     near, everywhere = [], []
-    for sample in samples.values():
-        parts = [_reliability(sample, chosen, temperature) for chosen in (sample.near, ~sample.near)]
+    for question in (question for sample in samples.values() for question in sample.questions):
+        parts = [_reliability(question, chosen, temperature) for chosen in (question.near, ~question.near)]
         near.append(parts[0])
         everywhere.append(total(parts))
     return Judged(total(near), total(everywhere))
 
 
-def expected_dice_of(sample: VoxelSample, structure: int, temperature: float) -> float | None:
-    """The Dice that a structure's mask (the likeliest class) is expected to have by the probabilities; None without."""
-    probability = softmax(sample.logits / np.float32(temperature), axis=1)[:, structure]
-    mask = sample.logits.argmax(1) == structure
+def expected_dice_of(sample: VoxelSample, output: int, temperature: float) -> float | None:
+    """The Dice that the mask of the structure of an output is expected to have by the probabilities; None without.
+
+    The mask is what the label map holds: the voxels of the likeliest class, or those with one of a region's numbers.
+    """
+    scaled = sample.logits / np.float32(temperature)
+    if sample.regions is None:
+        probability, mask = softmax(scaled, axis=1)[:, output], sample.logits.argmax(1) == output
+    else:
+        label_map = label_map_of(torch.from_numpy(sample.logits), sample.regions, dim=1).numpy()
+        probability, mask = expit(scaled[:, output]), mask_of(label_map, list(sample.regions.members.values())[output])
     weights = sample.weights
     inside = float(weights[mask] @ probability[mask])
     return expected_dice(inside, float(weights[mask].sum()), float(weights @ probability))

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from torch import Tensor
 
+from uumamba.core.labels import LabelSet, mask_of
 from uumamba.core.seeding import derive_generator
 from uumamba.data.plan import Plan
+from uumamba.inference.scores import label_map_of
 
 NEAR_MM = 10.0
 """A voxel is near structures if one, predicted or in the reference, is at most this far along every axis."""
@@ -36,34 +38,54 @@ class SampleSize:
 
 @dataclass(frozen=True, eq=False)
 class VoxelSample:
-    """Voxels of one case: `logits` float32 (voxels, classes), `reference` their true classes, (voxels,).
+    """Voxels of one case: `logits` float32 (voxels, outputs), `reference` their true numbers, (voxels,).
 
     `near` says which are near structures; `weights` how many voxels of the case each stands for, which sum to the
-    number of all voxels with a reference.
+    number of all voxels with a reference. `regions` are the labels if the outputs stand for regions.
     """
 
     logits: NDArray[np.float32]
     reference: NDArray[np.int16]
     near: NDArray[np.bool_]
     weights: NDArray[np.float64]
+    regions: LabelSet | None = None
+
+    @property
+    def questions(self) -> tuple["VoxelSample", ...]:
+        """Itself; of regions one sample for each, with the classes 0, outside it, and 1, within.
+
+        The regions share the weights, so that these still sum to the number of voxels.
+        """
+        if self.regions is None:
+            return (self,)
+        shared = self.weights / self.regions.outputs
+        return tuple(
+            VoxelSample(
+                np.stack([np.zeros_like(of_region), of_region], axis=1),
+                mask_of(self.reference, numbers).astype(np.int16),
+                self.near,
+                shared,
+            )
+            for of_region, numbers in zip(self.logits.T, self.regions.members.values(), strict=True)
+        )
 
 
-def sample_size(cases: int, classes: int) -> SampleSize:
-    """The usual size, or less where the samples of so many cases and classes would take more than `MOST_BYTES`."""
-    share = MOST_BYTES / (max(cases, 1) * classes * np.dtype(np.float32).itemsize) / (MOST_NEAR + MOST_FAR)
+def sample_size(cases: int, outputs: int) -> SampleSize:
+    """The usual size, or less where the samples of so many cases and outputs would take more than `MOST_BYTES`."""
+    share = MOST_BYTES / (max(cases, 1) * outputs * np.dtype(np.float32).itemsize) / (MOST_NEAR + MOST_FAR)
     return SampleSize(*(max(1, int(most * min(share, 1.0))) for most in (MOST_NEAR, MOST_FAR)))
 
 
 def sample_voxels(
     logits: Tensor, reference: NDArray[np.integer], plan: Plan, *, case: str, size: SampleSize
 ) -> VoxelSample:
-    """Draw voxels of a case: logits (classes, *network axes), reference (network axes), on the plan's grid.
+    """Draw voxels of a case: logits (outputs, *network axes), reference (network axes), on the plan's grid.
 
     The same case, by its name, gives the same voxels.
     """
     known = reference != plan.labels.ignore
     truth = np.maximum(reference, 0)  # -1 is where the image holds nothing
-    predicted = logits.argmax(0).cpu().numpy()
+    predicted = label_map_of(logits, plan.labels, dim=0).cpu().numpy()
     near = _near((predicted > 0) | ((truth > 0) & known), plan.spacing_mm)
     random = derive_generator(_SEED, "voxel sample", case)
     places, weights = [], []
@@ -79,6 +101,7 @@ def sample_voxels(
         reference=truth.ravel()[chosen].astype(np.int16),
         near=np.arange(len(chosen)) < len(places[0]),
         weights=np.concatenate(weights),
+        regions=None if plan.labels.regions is None else plan.labels,
     )
 
 

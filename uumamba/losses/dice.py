@@ -20,17 +20,13 @@ def soft_dice(level: Level, *, batch_dice: bool, smooth: float, batch_total: Bat
     """Soft Dice (2 sum(p r) + smooth) / (sum(p) + sum(r) + smooth), the mean over the structures, in [0, 1].
 
     `batch_dice` sums over the voxels of the whole batch (with `batch_total` over all processes' shares of it),
-    otherwise of each element before the mean over batch and structures. Background is left out. Where a structure is
-    absent from the reference the quotient is smooth / (sum(p) + smooth), as published: 1 if the prediction is empty
-    too, near 0 with a vanishing gradient as soon as it is not, since `smooth` (1e-5 voxels) is far below one voxel.
-    Such structures raise the term but hardly steer the network.
+    otherwise of each element before the mean over batch and structures. Background is left out; all regions are
+    structures. Where a structure is absent from the reference the quotient is smooth / (sum(p) + smooth), as published:
+    1 if the prediction is empty too, near 0 with a vanishing gradient as soon as it is not, since `smooth` (1e-5
+    voxels) is far below one voxel. Such structures raise the term but hardly steer the network.
     """
-    classes = level.log_probabilities.shape[1]
-    spatial = [1] * (level.target.ndim - 2)
-    structures = torch.arange(1, classes, device=level.target.device).view(1, -1, *spatial)
-    # One byte per voxel and structure, and a deterministic sum: a float one-hot map needs four, a scatter is not.
-    reference = level.target == structures
-    probability = level.log_probabilities[:, 1:].exp()
+    # Sums of products are deterministic, a scatter is not.
+    probability, reference = level.structures()
     if level.counted is not None:
         probability = torch.where(level.counted, probability, 0)
     axes = [0, *range(2, probability.ndim)] if batch_dice else list(range(2, probability.ndim))

@@ -10,6 +10,7 @@ _PUBLISHED_SMOOTH = 1e-5
 def pixel(level: Level, *, gamma: float = 2.0, alpha: float = 0.5) -> Tensor:
     """Focal loss, the mean of -alpha (1 - p)^gamma log p of the target class over the voxels that count; a scalar >= 0.
 
+    Of regions it is the binary form, p being the probability of the right answer, and the mean is over the regions too.
     `alpha` weighs every class alike, as in the published settings. `gamma` 0 gives alpha times the cross-entropy;
     between 0 and 1 the gradient is infinite at p = 1.
     """

@@ -43,7 +43,7 @@ def measure_series(
     not whole where they are needed, have measures of None with the reason.
     """
     frames = [whole_volumes(labels[..., frame], spacing_mm, label_set) for frame in range(labels.shape[3])]
-    volumes = {name: tuple(frame[name] for frame in frames) for name in label_set.structures}
+    volumes = {name: tuple(frame[name] for frame in frames) for name in label_set.members}
     phases = find_phases(volumes["LV"]) if "LV" in volumes else Phases(None, None, reason="the labels have no LV")
     if phases.end_diastole is None or phases.end_systole is None:
         unknown = Measurement(None, f"no frame could be chosen: {phases.reason}")

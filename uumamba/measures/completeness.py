@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from uumamba.core.labels import LabelSet
+from uumamba.core.labels import LabelSet, mask_of
 from uumamba.measures.measurement import Measurement
 from uumamba.measures.volume import volume_measurement, volume_ml
 
@@ -53,8 +53,8 @@ def whole_volumes(
 ) -> dict[str, Measurement]:
     """Volume in ml of every structure of a 3D label map; None with the reason where it is absent or not whole."""
     volumes = {}
-    for name, number in labels.structures.items():
-        mask = label_map == number
+    for name, numbers in labels.members.items():
+        mask = mask_of(label_map, numbers)
         reason = incompleteness(mask, spacing_mm, name)
         whole = volume_measurement(volume_ml(mask, spacing_mm), name)
         volumes[name] = whole if reason is None else Measurement(None, reason)

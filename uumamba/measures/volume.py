@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from uumamba.core.labels import LabelSet
+from uumamba.core.labels import LabelSet, mask_of
 from uumamba.measures.measurement import Measurement
 
 
@@ -19,8 +19,8 @@ def structure_volumes(
 ) -> dict[str, Measurement]:
     """Volume in ml of every structure of a 3D label map; a structure without a voxel has none, with the reason."""
     return {
-        name: volume_measurement(volume_ml(label_map == number, spacing_mm), name)
-        for name, number in labels.structures.items()
+        name: volume_measurement(volume_ml(mask_of(label_map, numbers), spacing_mm), name)
+        for name, numbers in labels.members.items()
     }
 
 

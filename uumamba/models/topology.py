@@ -29,6 +29,43 @@ def plan_topology(
         raise ConfigError(f"topology: needs 2 or 3 axes of patch size and spacing, got {patch_size} and {spacing_mm}")
     if min(patch_size) < 1 or min(spacing_mm) <= 0:
         raise ConfigError(f"topology: sizes and spacings must be above 0, got {patch_size} voxels, {spacing_mm} mm")
+    strides, kernels = _stages(patch_size, spacing_mm, max_stages)
+    stages = len(strides)
+    if stages < 2:
+        raise ConfigError(
+            f"topology: patch size {tuple(patch_size)} with max_stages {max_stages} leaves no axis to halve; "
+            f"needs 2 stages and {2 * _MIN_FEATURE_MAP} voxels on two axes"
+        )
+    topology = Topology(
+        patch_size=tuple(patch_size),
+        features=tuple(min(base_features * 2**stage, max_features) for stage in range(stages)),
+        kernels=(*kernels, (3,) * len(patch_size)),
+        strides=tuple(strides),
+        blocks_encoder=(blocks,) * stages,
+        blocks_decoder=(blocks,) * (stages - 1),
+    )
+    _require_multiple(topology)
+    return topology
+
+
+def fitting_patch(
+    size: Sequence[int], spacing_mm: Sequence[float], *, max_stages: int | None = None
+) -> tuple[int, ...]:
+    """The smallest patch that covers `size` voxels (at least 8 along each axis) and that `plan_topology` takes."""
+    patch = [max(length, 2 * _MIN_FEATURE_MAP) for length in size]
+    while True:
+        strides = _stages(patch, spacing_mm, max_stages)[0]
+        steps = [math.prod(axis) for axis in zip(*strides, strict=True)]
+        fitting = [math.ceil(length / step) * step for length, step in zip(patch, steps, strict=True)]
+        if fitting == patch:
+            return tuple(patch)
+        patch = fitting
+
+
+def _stages(
+    patch_size: Sequence[int], spacing_mm: Sequence[float], max_stages: int | None
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """Strides of all stages, and kernels of all but the last."""
     size, spacing, kernel = list(patch_size), list(spacing_mm), [1] * len(patch_size)
     strides, kernels = [(1,) * len(size)], []
     while max_stages is None or len(strides) < max_stages:
@@ -41,22 +78,7 @@ def plan_topology(
         strides.append(tuple(2 if axis in axes else 1 for axis in range(len(size))))
         size = [math.ceil(n / stride) for n, stride in zip(size, strides[-1], strict=True)]
         spacing = [s * stride for s, stride in zip(spacing, strides[-1], strict=True)]
-    stages = len(strides)
-    if stages < 2:
-        raise ConfigError(
-            f"topology: patch size {tuple(patch_size)} with max_stages {max_stages} leaves no axis to halve; "
-            f"needs 2 stages and {2 * _MIN_FEATURE_MAP} voxels on two axes"
-        )
-    topology = Topology(
-        patch_size=tuple(patch_size),
-        features=tuple(min(base_features * 2**stage, max_features) for stage in range(stages)),
-        kernels=(*kernels, (3,) * len(size)),
-        strides=tuple(strides),
-        blocks_encoder=(blocks,) * stages,
-        blocks_decoder=(blocks,) * (stages - 1),
-    )
-    _require_multiple(topology)
-    return topology
+    return strides, kernels
 
 
 def _axes_to_halve(size: list[int], spacing: list[float]) -> list[int]:

@@ -52,12 +52,15 @@ def overlay_figure(
     `image`, `prediction` and `reference` are (x, y, z) on one canonical grid (RAS); they are shown as a radiologist
     looks: the patient's right on the left, anterior up. The prediction is filled, the reference is a line around the
     same structure in the same colour. With a reference, a second picture under each slice shows only the differences:
-    predicted but not in the reference, missed, or taken for another structure. Grey runs from the 0.5th to the 99.5th
-    percentile of the region. `slices` are the indices along z to draw, by default twelve spread over all that have a
-    label.
+    predicted but not in the reference, missed, or taken for another structure. Of regions the later lie on top. Grey
+    runs from the 0.5th to the 99.5th percentile of the region. `slices` are the indices along z to draw, by default
+    twelve spread over all that have a label.
     Raises `InputError` if the shapes differ or are not 3D.
     """
     _require_one_shape(image, prediction, reference)
+    if labels.regions is not None:
+        prediction, reference = labels.paint(prediction), None if reference is None else labels.paint(reference)
+        labels = labels.painted
     sheet = _cut(image, prediction, reference, tuple(float(value) for value in spacing_mm), labels)
     if slices is None:
         slices = spread_slices(_labelled(prediction, reference), _SLICES)

@@ -2,12 +2,16 @@
 
 import logging
 import os
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from weakref import WeakSet
 
 import torch
+
+# The defaults of its functions keep the group for good, and its threads with it, if torch imports it later.
+import torch.distributed.nn
 from lightning_fabric import Fabric as Fabric
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
@@ -99,7 +103,8 @@ class AveragedGradients(DDPStrategy):
         A module may live on, in an exception's traceback for instance, and its reducer with it, which holds the group.
         Ending the group waits for its threads. A reducer does so without giving up Python's lock, and a thread may be
         waiting for just that, to free a tensor: the process would hang (pytorch issue 56297). Python's own handle of
-        the group gives the lock up, so it must be the last.
+        the group gives the lock up, so it must be the last. A thread that outlives Python, on the other hand, aborts
+        the process when it frees a tensor.
         """
         for wrapped in self._wrapped:
             del wrapped.reducer, wrapped.logger, wrapped.process_group
@@ -122,10 +127,13 @@ def connected(processes: Processes, device: torch.device) -> Iterator[Fabric]:
     fabric.launch()
     try:
         yield fabric
-    except Interrupted:
-        strategy.part()
+    except BaseException as error:
+        # All are interrupted together, but of any other error the others may know nothing. Gloo waits for them only
+        # where this process began to talk to them; NCCL would wait for them to part.
+        if isinstance(error, Interrupted) or device.type == "cpu":
+            traceback.clear_frames(error.__traceback__)  # torch's own hold the group
+            strategy.part()
         raise
-    # After any other error the others may wait for this process: only its end tells them.
     strategy.part()
 
 

@@ -16,8 +16,9 @@ class HardwareSettings(Settings):
     """`auto` takes the first CUDA or ROCm device, else the CPU; bf16 where the device computes in it, else fp32.
 
     `workers` are the processes that prepare patches beside the training process; 0 prepares them inside it. `processes`
-    is how many cases are preprocessed side by side; without it as many as there are cores. `checkpoint_stages` are the
-    network's stages (0 = full resolution) whose activations are computed again instead of kept: less memory, more time.
+    is how many cases are preprocessed side by side; without it as many as there are cores, or fewer where the largest
+    case would not fit the memory so often. `checkpoint_stages` are the network's stages (0 = full resolution) whose
+    activations are computed again instead of kept: less memory, more time.
     With `fit` a run measures a step before it begins and gives up as little as its memory asks for
     (`training/fitted_run.py`); `memory_gb` (10^9 bytes) caps that memory: on a GPU torch's share of it, on the CPU the
     whole process. Without it nine tenths of what is free are used.

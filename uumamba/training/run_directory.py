@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from uumamba.core.errors import InputError
+from uumamba.core.file_lock import locked
 from uumamba.core.files import read_json
 from uumamba.core.processes import Processes
 from uumamba.evaluation.result import VALIDATION
 from uumamba.inference.bundle import BUNDLE_NAME
+
+_ROI = "roi"
 
 
 class RunDirectory:
@@ -28,6 +29,8 @@ class RunDirectory:
     validation.csv     Dice of whole validation cases at the plan's spacing
     calibration.json   how far the probabilities on these cases may be believed; reliability.png, confidence.png draw it
     model.safetensors  the result: the weights that count with all that inference needs
+    roi/               the run of the coarse network that finds the region of interest, if there is one, with the same
+                       files; its region.json, written last, says how good it is
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,15 +46,31 @@ class RunDirectory:
         self.best = path / "best.safetensors"
         self.validation = path / VALIDATION
         self.bundle = path / BUNDLE_NAME
+        self.region = path / "region.json"
+
+    @property
+    def roi(self) -> "RunDirectory":
+        """The run of the coarse network inside this one."""
+        return RunDirectory(self.path / _ROI)
+
+    @property
+    def whole(self) -> "RunDirectory":
+        """The fold's run, of which this may be the coarse network's."""
+        return RunDirectory(self.path.parent) if self.path.name == _ROI else self
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a checkpoint, its coarse network's included."""
+        return self.last.is_file() or self.path.joinpath(_ROI, self.last.name).is_file()
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Raise `InputError` if there is nothing to resume, or a run and neither flag to say what to do with it.
 
         A folder without a checkpoint holds no run: whatever began there was stopped before its first step.
         """
-        if resume and not self.last.is_file():
+        if resume and not self.has_begun:
             raise InputError(f"{self.path}: nothing to resume, no {self.last.name} there; start without --resume")
-        if not resume and not overwrite and self.last.exists():
+        if not resume and not overwrite and self.has_begun:
             raise InputError(f"{self.path}: holds a run; go on with --resume, or replace it with --overwrite")
 
     @property
@@ -81,18 +100,16 @@ class RunDirectory:
 
     def _lock(self, held: ExitStack) -> None:
         """Lock, and remove what writing processes left behind that were killed."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            held.enter_context(FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0))
-        except Timeout:
-            raise InputError(
-                f"{self.path}: another process is training there; wait for its end, or choose another --name"
-            ) from None
-        for left_over in self.path.glob(".*-*.safetensors"):
+        refusal = f"{self.path}: another process is training there; wait for its end, or choose another --name"
+        held.enter_context(locked(self.path.with_name(f".{self.path.name}.lock"), otherwise=refusal))
+        for left_over in self.path.rglob(".*-*.safetensors"):
             left_over.unlink()
 
-    def begin(self) -> None:
-        """Make the folder for a new run, and remove what is there."""
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True)
+    def begin(self, *, keep_roi: bool = False) -> None:
+        """Make the folder for a new run, and remove what is there, but for the coarse network if that is to be kept."""
+        for old in self.path.iterdir() if self.path.exists() else ():
+            if not old.is_dir() or old.is_symlink():
+                old.unlink()
+            elif not (keep_roi and old.name == _ROI):
+                shutil.rmtree(old)
+        self.path.mkdir(parents=True, exist_ok=True)

@@ -1,23 +1,30 @@
 """Validation: on patches after each epoch, on whole volumes at the end."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from uumamba.core.labels import LabelSet
+from uumamba.core.labels import LabelSet, mask_of
 from uumamba.core.processes import ALONE, Processes
 from uumamba.core.progress import track
 from uumamba.data.loader import PatchBatch
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
 from uumamba.inference.packed_labels import PackedLabels, pack_labels
+from uumamba.inference.region import Region
+from uumamba.inference.scores import label_map_of
 from uumamba.inference.sliding_window import predict_logits
 from uumamba.inference.voxel_sample import SampleSize, VoxelSample, sample_voxels
 from uumamba.losses.segmentation import SegmentationLoss
 from uumamba.metrics.overlap import dice
+
+FindRegion = Callable[[NDArray[np.float32], Sequence[float]], Region]
+"""Where to look in preprocessed data, (channel, *network axes), on a grid of this spacing (mm)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ def validate_patches(
     This Dice counts voxels of all patches together, of all processes' shares of the batches, and ignores case borders:
     good to see progress, not to report.
     """
-    counts = torch.zeros(3, labels.classes, dtype=torch.float64, device=device)
+    counts = torch.zeros(labels.classes, labels.classes, dtype=torch.float64, device=device)
     losses = torch.zeros(2, dtype=torch.float64, device=device)
     network.eval()
     with torch.inference_mode():
@@ -53,28 +60,30 @@ def validate_patches(
             target = batch["target"][0].to(device)
             logits: Tensor = network(batch["image"].to(device))
             losses += torch.stack([loss([logits], [target]).total.double(), losses.new_ones(())])
-            counts += _count(logits.argmax(1), target[:, 0].long(), labels)
+            counts += _count(label_map_of(logits, labels, dim=1), target[:, 0].long(), labels)
     network.train()
-    both, predicted, reference = processes.sum(counts).tolist()
+    counted = processes.sum(counts)
     total, number = processes.sum(losses).tolist()
     return PatchValidation(
         loss=total / number if number else math.nan,
-        dice={
-            name: 2 * both[number] / (predicted[number] + reference[number]) if reference[number] else None
-            for name, number in labels.structures.items()
-        },
+        dice={name: _dice(counted, list(numbers)) for name, numbers in labels.members.items()},
     )
 
 
 def _count(predicted: Tensor, reference: Tensor, labels: LabelSet) -> Tensor:
-    """Voxels of each class in both, in the prediction and in the reference, (3, classes), without ignored voxels."""
+    """Voxels by predicted and by true number, (classes, classes), without ignored voxels."""
     if labels.ignore is not None:
         known = reference != labels.ignore
         predicted, reference = predicted[known], reference[known]
-    agreed = reference[predicted == reference]
-    return torch.stack(
-        [torch.bincount(values.flatten(), minlength=labels.classes) for values in (agreed, predicted, reference)]
-    )
+    classes = labels.classes
+    return torch.bincount((predicted * classes + reference).flatten(), minlength=classes**2).view(classes, classes)
+
+
+def _dice(counts: Tensor, numbers: list[int]) -> float | None:
+    """Dice of the structure that has these numbers, by the voxels of `_count`; None if it is nowhere labelled."""
+    predicted, reference = counts[numbers], counts[:, numbers].sum().item()
+    both = predicted[:, numbers].sum().item()
+    return 2 * both / (predicted.sum().item() + reference) if reference else None
 
 
 @dataclass(frozen=True)
@@ -97,28 +106,32 @@ def validate_volumes(
     device: torch.device,
     *,
     size: SampleSize | None = None,
+    find: FindRegion | None = None,
 ) -> dict[str, CaseValidation]:
     """Look at whole cases, by name, at the plan's spacing, without mirroring.
 
-    With a `size` so many voxels of each, and its label map, are kept for what is fitted on the validation cases.
+    With a `size` so many voxels of each, and its label map, are kept for what is fitted on the validation cases. With
+    `find` the network looks into the region of interest alone, as it will at inference: around it all is background,
+    and no voxel there, which would have no probability, is kept.
 
     `uumamba evaluate` compares on the images' own grids, so its numbers differ a little.
     """
     validated = {}
     for case in track(cases, "validate whole volumes", total=len(cases)):
         data, labels = store.read_case(case)
-        logits = predict_logits(
-            network, torch.from_numpy(data), patch_size=plan.patch_size, batch_size=plan.batch_size, device=device
-        )
-        predicted = logits.argmax(0).cpu().numpy()
+        inside = (slice(None),) * 3 if find is None else find(data, store.record(case).spacing_mm).inside
+        seen = torch.from_numpy(data)[:, *inside]
+        logits = predict_logits(network, seen, patch_size=plan.patch_size, batch_size=plan.batch_size, device=device)
+        predicted = np.zeros(labels.shape[1:], dtype=np.int64)
+        predicted[inside] = label_map_of(logits, plan.labels, dim=0).cpu().numpy()
         known = labels[0] != plan.labels.ignore
         scores = {
-            name: dice((predicted == number) & known, labels[0] == number, plan.spacing_mm)
-            for name, number in plan.labels.structures.items()
+            name: dice(mask_of(predicted, numbers) & known, mask_of(labels[0], numbers), plan.spacing_mm)
+            for name, numbers in plan.labels.members.items()
         }
         if size is None:
             validated[case] = CaseValidation(scores)
         else:
-            sample = sample_voxels(logits, labels[0], plan, case=case, size=size)
+            sample = sample_voxels(logits, labels[0][inside], plan, case=case, size=size)
             validated[case] = CaseValidation(scores, sample, pack_labels(predicted))
     return validated

@@ -4,18 +4,19 @@ Both are found on cases that it was not trained on.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from uumamba.core.device import choose_device
 from uumamba.core.errors import InputError
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run
-from uumamba.data.datasets.table import find_dataset
 from uumamba.data.fingerprint import Fingerprint, fingerprint_of_store
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
-from uumamba.data.work_folder import WorkFolder
+from uumamba.data.work_folder import WorkFolder, work_folder_of
 from uumamba.inference.bundle import Bundle, build_network, read_bundle, write_bundle
+from uumamba.inference.region import finder_of, search
 from uumamba.inference.voxel_sample import sample_size
 from uumamba.training.validation import validate_volumes
 from uumamba.workflows.calibration_result import CalibrationResult, conclude, show, write_calibration
@@ -45,16 +46,18 @@ def calibrate(
         raise InputError(f"{output}: is a file; name a folder with --output")
     bundle = read_bundle(model)
     plan = bundle.description.plan
-    dataset = find_dataset(dataset_name)
-    folder = WorkFolder(work / dataset.name)
+    folder = work_folder_of(work, dataset_name)
+    dataset = folder.read_description()
     store = folder.store(plan.configuration)
     fold = _fold_of(bundle) if fold is None else fold
     cases = _held_out_cases(bundle, folder, fold)
     _require_same_preprocessing(bundle, folder.read_plan(plan.configuration))
     device = choose_device(device_name)
     network = build_network(bundle).to(device)
-    size = sample_size(len(cases), plan.labels.classes)
-    validated = validate_volumes(network, store, cases, plan, device, size=size)
+    size = sample_size(len(cases), plan.labels.outputs)
+    finder = finder_of(bundle, device)
+    find = None if finder is None else partial(search, [finder], patch_size=plan.patch_size)
+    validated = validate_volumes(network, store, cases, plan, device, size=size, find=find)
     result = conclude(validated, plan.labels, folder.read_patients())
     choice = choose(validated, store, plan, dataset.anatomy)
     model_before = {"path": str(bundle.path), "sha256_before": bundle.sha256}
@@ -65,6 +68,7 @@ def calibrate(
     write_bundle(
         bundle.path,
         state=bundle.state,
+        roi_state=bundle.roi_state,
         description=bundle.description.model_copy(update=kept | {"fingerprint": _fingerprint_of(bundle, store)}),
     )
     show(result, choice)

@@ -63,9 +63,9 @@ def conclude(
     samples = {case: found.sample for case, found in validated.items() if found.sample is not None}
     fit = calibrate(samples, patients)
     rows = tuple(
-        ConfidenceRow(case, name, expected_dice_of(sample, number, fit.temperature), validated[case].dice[name])
+        ConfidenceRow(case, name, expected_dice_of(sample, output, fit.temperature), validated[case].dice[name])
         for case, sample in samples.items()
-        for name, number in labels.structures.items()
+        for name, output in labels.output_of.items()
     )
     owners = {patients.get(case, case) for case in samples}
     return CalibrationResult(fit, rows, summarise_confidence(rows), len(owners), _voxels(samples, fit))

@@ -1,7 +1,7 @@
 """Pictures of the predictions that a person should look at first."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +31,26 @@ def overlays_of_predictions(folder: Path) -> tuple[Block, ...]:
     The images are read from where they were predicted. Structures have the names of the bundle, if it is still there.
     """
     rows = cases_to_look_at(folder, _CASES)
-    names = _names_of(folder / "run.json") if rows else ()
-    return tuple(_block(row, names) for row in rows)
+    known = _labels_of(folder / "run.json") if rows else None
+    return tuple(_block(row, known) for row in rows)
 
 
-def _names_of(record: Path) -> Sequence[str]:
-    """The label names of the first model that can still be read; none otherwise."""
+def _labels_of(record: Path) -> LabelSet | None:
+    """The labels of the first model that can still be read; None otherwise."""
     if not record.is_file():
-        return ()
+        return None
     for model in read_json(record).get("models", ()):
         try:
-            return read_description(Path(model["path"])).labels.names
+            return read_description(Path(model["path"])).labels
         except InputError:
             continue
-    return ()
+    return None
 
 
-def _block(row: Mapping[str, str], names: Sequence[str]) -> Block:
+def _block(row: Mapping[str, str], known: LabelSet | None) -> Block:
     case = row["case"]
     try:
-        return _picture(case, _first_image(row["input"]), Path(row["output"]), names)
+        return _picture(case, _first_image(row["input"]), Path(row["output"]), known)
     except (InputError, OSError) as error:
         return Note(f"{case}: no picture: {error}", "warn")
 
@@ -61,7 +61,7 @@ def _first_image(joined: str) -> Path:
     return whole if whole.is_file() else Path(joined.split(_JOINT)[0])
 
 
-def _picture(case: str, image_path: Path, prediction_path: Path, names: Sequence[str]) -> Picture:
+def _picture(case: str, image_path: Path, prediction_path: Path, known: LabelSet | None) -> Picture:
     label_map = read_label_map(prediction_path)
     if label_map.data.size > _MOST_VOXELS:
         shape = " x ".join(map(str, label_map.shape))
@@ -72,7 +72,7 @@ def _picture(case: str, image_path: Path, prediction_path: Path, names: Sequence
         image.data,
         predicted,
         spacing_mm=image.spacing_mm,
-        labels=_labels(names, predicted),
+        labels=_labels(known, predicted),
         title=case,
         slices=spread_slices(predicted > 0, _SLICES),
     )
@@ -81,8 +81,10 @@ def _picture(case: str, image_path: Path, prediction_path: Path, names: Sequence
     return embed_picture(file.getvalue(), caption="Prediction", where=str(prediction_path))
 
 
-def _labels(names: Sequence[str], predicted: np.ndarray[Any, Any]) -> LabelSet:
-    """The names, and numbers for labels beyond them."""
+def _labels(known: LabelSet | None, predicted: np.ndarray[Any, Any]) -> LabelSet:
+    """The labels that are known, and numbers for those beyond them; beyond regions there are none."""
+    if known is not None and known.regions is not None:
+        return known
     highest = max(int(predicted.max(initial=0)), 1)
-    known = names or ("background",)
-    return LabelSet(names=(*known, *(f"label {number}" for number in range(len(known), highest + 1))))
+    names = ("background",) if known is None else known.names
+    return LabelSet(names=(*names, *(f"label {number}" for number in range(len(names), highest + 1))))

@@ -12,7 +12,7 @@ from uumamba.core.files import write_text
 from uumamba.core.log import log
 from uumamba.data.datasets.acdc import ACDC
 from uumamba.data.phantom import PhantomSize, write_phantom_acdc
-from uumamba.data.work_folder import validation_cases
+from uumamba.data.work_folder import held_out_cases
 from uumamba.workflows.evaluate import evaluate
 from uumamba.workflows.infer import infer
 from uumamba.workflows.preprocess import preprocess
@@ -37,7 +37,7 @@ def demo(output: Path, *, overwrite: bool, overrides: Sequence[str] = ()) -> Non
     log.info("generated %d patients with beating hearts in %s", len(patients), data)
     preprocess("acdc", data, work, config)
     run = train("acdc", work, "demo", config, folds=(_FOLD,))[0]
-    held_out = validation_cases(work, "acdc", _FOLD)
+    held_out = held_out_cases(work, "acdc", _FOLD)
     infer([run.path], [data], output / "predictions", only=held_out)
     evaluate(
         output / "predictions", data, output / "evaluation", dataset_name=ACDC.name, label_file=None, only=held_out

@@ -50,7 +50,7 @@ def evaluate(
         cases=_cases_of(dataset, references) if dataset else (),
         only=only,
         groups=groups,
-        nsd_tolerance_mm=dataset.surface_tolerance_mm if dataset else DEFAULT_TOLERANCE_MM,
+        nsd_tolerance_mm=dataset.description.surface_tolerance_mm if dataset else DEFAULT_TOLERANCE_MM,
     )
     begin(output)
     written = list(write_tables(evaluation, output))
@@ -79,18 +79,21 @@ def show(evaluation: Evaluation) -> None:
 
 def _labels(dataset: Dataset | None, label_file: Path | None) -> LabelMatch:
     if label_file is not None:
-        return read_label_match(label_file, dataset.labels if dataset else None)
+        tubular = dataset.description.tubular if dataset else ()
+        return read_label_match(label_file, dataset.description.labels if dataset else None, tubular=tubular)
     if dataset is None:
         raise InputError("evaluate needs the structures' names: give --dataset, or --labels, or both")
-    return same_labels(dataset.labels)
+    return same_labels(dataset.description.labels, tubular=dataset.description.tubular)
 
 
 def _cases_of(dataset: Dataset, references: Path) -> tuple[Case, ...]:
-    """The data set's cases if `references` is its folder; a plain folder of label maps has none."""
-    cases = dataset.index_all(references)
-    if not cases:
+    """The data set's cases if it knows where it lies or `references` is its folder; else none are known."""
+    listing = dataset.index(dataset.root or references)
+    if not listing.cases:
         log.info("%s: not laid out as %s, so patients and phases are not known", references, dataset.name)
-    return cases
+        return ()
+    listing.require_usable()
+    return listing.cases
 
 
 def _raise_if_failed(evaluation: Evaluation, output: Path) -> None:

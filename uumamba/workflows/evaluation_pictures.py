@@ -6,11 +6,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from uumamba.core.statistics import mean_of_known
+from uumamba.data.case_reading import read_image_frame, read_label_frame
 from uumamba.evaluation.confidence import FAILURE_DICE
 from uumamba.evaluation.document import Picture
 from uumamba.evaluation.evaluate import Evaluation
 from uumamba.evaluation.pairing import CasePair
-from uumamba.imaging.files import read_image, read_label_map
 from uumamba.imaging.orientation import reorient, to_canonical
 from uumamba.measures import MEASURES
 from uumamba.reporting.agreement import bland_altman_figure, correlation_figure
@@ -75,11 +75,11 @@ def _draw_cases(evaluation: Evaluation, folder: Path) -> Iterator[Picture]:
 
 
 def _overlay(evaluation: Evaluation, image_path: Path, pair: CasePair, title: str) -> Figure:
-    image, orientation = to_canonical(read_image(image_path))
+    image, orientation = to_canonical(read_image_frame(image_path, pair.frame))
     labels = evaluation.labels
     sides = ((pair.prediction or Path(), labels.predictions), (pair.reference, labels.references))
     predicted, true = (
-        labels.paint(reorient(read_label_map(path), orientation).data, numbers) for path, numbers in sides
+        labels.paint(reorient(read_label_frame(path, pair.frame), orientation).data, numbers) for path, numbers in sides
     )
     return overlay_figure(
         image.data, predicted, spacing_mm=image.spacing_mm, labels=labels.label_set, reference=true, title=title

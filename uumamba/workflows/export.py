@@ -10,6 +10,8 @@ from uumamba.core.log import log
 from uumamba.inference.bundle import read_bundle
 from uumamba.inference.exports.table import find_exporter
 
+_WHOLE = "there the whole image is segmented"
+
 
 def export(model: Path, output: Path, *, target: str) -> None:
     """Write a run's or a file's bundle into the folder `output`, which must be empty or not there.
@@ -23,6 +25,8 @@ def export(model: Path, output: Path, *, target: str) -> None:
     with _whole(output) as unfinished:
         notice = exporter(bundle, unfinished)
     log.info("%s: written for %s, research use only. %s", output, target, notice)
+    if bundle.description.roi is not None:
+        log.warning("%s: the coarse network that finds the region of interest is not exported: %s", output, _WHOLE)
 
 
 @contextmanager

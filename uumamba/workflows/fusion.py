@@ -24,6 +24,7 @@ from uumamba.inference.bundle import Bundle, build_network, read_bundle
 from uumamba.inference.fusion_maps import UNITS, UNKNOWN, BorderRow, border_rows, fused_stages, fusion_maps
 from uumamba.inference.patch_around import LabelledPatch, choose_slice, patch_around
 from uumamba.inference.predictor import require_images
+from uumamba.inference.scores import label_map_of
 from uumamba.inference.sliding_window import predict_logits
 from uumamba.reporting.fusion_figure import FusedPatch, fusion_figure
 from uumamba.reporting.style import save_figure
@@ -65,7 +66,9 @@ def fusion(
     write_csv(output / "fusion.csv", COLUMNS, map(_cells, rows))
     write_json(output / "fusion.json", _describe(bundle, image, reference, patch, device))
     _, *spacing_mm = plan_spacing(case.geometry, plan)
-    subject = FusedPatch(patch.data[0].numpy(), patch.labels, patch.depth, (spacing_mm[0], spacing_mm[1]), plan.labels)
+    subject = FusedPatch(
+        patch.data[0].numpy(), patch.labels, patch.depth, (spacing_mm[0], spacing_mm[1]), plan.labels.painted
+    )
     whose = "the network's own structures" if reference is None else "the reference's structures"
     place = f"slice {patch.slice_ + 1} of {len(labels)}"
     save_figure(
@@ -89,21 +92,22 @@ def _prepare(image: Path, reference: Path | None, plan: Plan) -> PreprocessedCas
 def _predict(network: nn.Module, case: PreprocessedCase, plan: Plan, device: torch.device) -> NDArray[np.integer]:
     """The network's own label map on its grid."""
     logits = predict_logits(network, torch.from_numpy(case.data), patch_size=plan.patch_size, device=device)
-    labels: NDArray[np.integer] = logits.argmax(0).to(torch.int16).cpu().numpy()
-    return labels
+    labels: NDArray[np.integer] = label_map_of(logits, plan.labels, dim=0).to(torch.int16).cpu().numpy()
+    return labels if plan.labels.regions is None else plan.labels.paint(labels).astype(np.int16)
 
 
 def _known(case: PreprocessedCase, plan: Plan, reference: Path) -> NDArray[np.integer]:
     """The reference on the network's grid; what it leaves open is unknown."""
     labels: NDArray[np.integer] = np.zeros(0, np.int16) if case.labels is None else np.maximum(case.labels[0], 0)
-    if plan.labels.ignore is not None:
-        labels = np.where(labels == plan.labels.ignore, UNKNOWN, labels)
+    ignored = labels == plan.labels.ignore
+    labels = np.where(ignored, 0, labels)
     if labels.max() >= plan.labels.classes:
         raise InputError(
             f"{reference}: its labels go up to {labels.max()}, the model knows 0 to {plan.labels.classes - 1} "
             f"({', '.join(plan.labels.names)}); give a label map of these structures"
         )
-    return labels
+    painted = labels if plan.labels.regions is None else plan.labels.paint(labels)
+    return np.where(ignored, UNKNOWN, painted).astype(np.int16)
 
 
 def _describe(

@@ -15,8 +15,9 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
 from uumamba.evaluation.table import NOTE, Cell, write_csv
 from uumamba.imaging.image import Image
-from uumamba.inference.case_table import read_cases
+from uumamba.inference.case_table import read_case_names, read_cases
 from uumamba.inference.inputs import CaseInput, find_tables
+from uumamba.inference.output_folder import remove_files
 from uumamba.inference.prediction import Prediction
 from uumamba.measures import INDEXED, MEASURES, HeartFunction, Measurement, measure_pair, measure_series, whole_volumes
 from uumamba.reporting.style import save_figure
@@ -51,7 +52,7 @@ class HeartFunctions:
         """
         for path in (*self._series_files(case.case), self._phase_file(case.case)):
             path.unlink(missing_ok=True)
-        if "LV" not in self._labels.structures:
+        if "LV" not in self._labels.members:
             return
         if prediction.labels.ndim == 4:
             self._add_series(case, image, prediction)
@@ -63,6 +64,18 @@ class HeartFunctions:
                 log.warning("%s: its patient %r cannot name a file: no function of the heart", case.case, patient)
             else:
                 self._add_phase(case, image, prediction)
+
+    def remove(self) -> None:
+        """Remove all that earlier batches measured: files of the cases in their tables, and the table of all hearts."""
+        for case in [case for table in find_tables(self._output) for case in read_case_names(table)]:
+            phase = self._phase_file(case)
+            pair = () if not phase.is_file() else (self._pair_file(read_json(phase)["patient"]),)
+            remove_files((*self._series_files(case), phase, *pair))
+        if _is_table(self._output / TABLE_NAME):
+            (self._output / TABLE_NAME).unlink()
+        for folder in (self._folder / "phases", self._folder):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def finish(self) -> Path | None:
         """Put the phases together (`function/<patient>_ED_ES.json`) and write the table `function.csv` of all hearts.
@@ -89,6 +102,9 @@ class HeartFunctions:
 
     def _phase_file(self, case: str) -> Path:
         return self._folder / "phases" / f"{case}.json"
+
+    def _pair_file(self, patient: str) -> Path:
+        return self._folder / f"{patient}_ED_ES.json"
 
     def _add_series(self, case: CaseInput, image: Image, prediction: Prediction) -> None:
         function = measure_series(prediction.labels, image.spacing_mm, self._labels, **_body(case.details))
@@ -122,7 +138,7 @@ class HeartFunctions:
             function = measure_pair(diastole, systole, **body)
             names = {name.lower(): ", ".join(each["case"] for each in cases[name]) or None for name in PHASES}
             heart = _content(f"{patient}_ED_ES", "pair", function) | names
-            write_json(self._folder / f"{patient}_ED_ES.json", heart)
+            write_json(self._pair_file(patient), heart)
             hearts.append(heart)
         return hearts
 
@@ -131,7 +147,7 @@ class HeartFunctions:
         if len(cases) == 1:
             return {name: Measurement(**cell) for name, cell in cases[0]["volumes_ml"].items()}
         reason = f"{len(cases)} cases of the patient are {phase}; one is needed"
-        return dict.fromkeys(self._labels.structures, Measurement(None, reason))
+        return dict.fromkeys(self._labels.members, Measurement(None, reason))
 
 
 def _content(case: str, kind: str, function: HeartFunction) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from uumamba.core.machine import describe_run, peak_memory_gb
 from uumamba.core.progress import progress_bar
 from uumamba.inference.backends import backends_in_words, backends_of
 from uumamba.inference.batch import BatchOptions, predict_files, raise_if_failed
-from uumamba.inference.bundle import find_bundle, read_bundle
+from uumamba.inference.bundle import BundleDescription, find_bundle, read_bundle
 from uumamba.inference.case_table import CaseResult, read_cases, review_item
 from uumamba.inference.input_check import NOT_CHECKED
 from uumamba.inference.inputs import CaseInput, find_inputs, require_inputs
@@ -111,6 +111,7 @@ def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -
         "mirror": options.mirror,
         "uncertainty": options.uncertainty,
         "postprocessing": predictor.postprocessing.model_dump(mode="json"),
+        "roi": [_roi_of(bundle.description) for bundle in bundles],
         "inputs_checked": predictor.fingerprint is not None,
         "predictor_sha256": predictor.sha256,
         "notice": "research use only",
@@ -119,9 +120,17 @@ def _load(models: Sequence[Path], device: torch.device, options: InferOptions) -
     log.info("%d model(s), %s", len(bundles), machine)
     for sentence in predictor.postprocessing.sentences() if predictor.postprocessing.steps else ():
         log.info("post-processing: %s", sentence)
+    for bundle in bundles:
+        if bundle.description.roi is not None:
+            log.info("region of interest of %s: %s", bundle.path, bundle.description.roi.sentence)
     if predictor.fingerprint is None:
         log.info("%s", NOT_CHECKED)
     return predictor, record
+
+
+def _roi_of(description: BundleDescription) -> dict[str, Any] | None:
+    """For the record; the coarse network's plan is in the bundle."""
+    return None if description.roi is None else description.roi.model_dump(mode="json", exclude={"plan", "network"})
 
 
 def _find_cases(
@@ -194,6 +203,8 @@ def _run(
 
         batch = BatchOptions(options.resume, options.overwrite, maps=options.uncertainty, budget=budget)
         hearts = HeartFunctions(folder.path, predictor.labels)
+        if options.overwrite:
+            hearts.remove()
         try:
             with interruption.deferred():
                 predict_files(

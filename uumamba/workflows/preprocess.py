@@ -8,93 +8,127 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 from uumamba.config import RunConfig
-from uumamba.core.errors import InputError, UumambaError
+from uumamba.core.errors import ConfigError, InputError
 from uumamba.core.files import hash_file, hash_json, write_json
 from uumamba.core.labels import LabelSet
 from uumamba.core.log import log
-from uumamba.core.machine import available_cores
 from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
+from uumamba.data.case_reading import read_case_images, read_case_labels
+from uumamba.data.checks.reading import read_case
 from uumamba.data.datasets.dataset import Dataset
+from uumamba.data.datasets.description import DatasetDescription, write_description
+from uumamba.data.datasets.listing import Listing
 from uumamba.data.datasets.table import find_dataset
 from uumamba.data.foreground import foreground_locations
 from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
-from uumamba.data.splits import patient_folds
+from uumamba.data.problem import Problem
+from uumamba.data.splits import Fold, patient_folds, patients_to_test
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
-from uumamba.imaging.files import read_image, read_label_map
-from uumamba.imaging.grid import require_same_grid
+from uumamba.workflows.case_processes import CaseProcesses
+from uumamba.workflows.roi_cases import coarse_cases
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
-def preprocess(dataset_name: str, data: Path, work: Path, config: RunConfig) -> None:
+def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConfig) -> None:
     """Check every training case of a data set, plan its networks, and store the cases for each configuration.
 
-    What is done and unchanged (by hash of files, details and settings) is kept. Raises one `InputError` that lists
-    every case that cannot be used, nothing is planned or stored then; or if the folds of earlier runs would change.
+    The data set, as `find_dataset` knows it, lies in `data`, or where it says itself. What is done and unchanged (by
+    hash of files, details and settings) is kept. Raises one `InputError` that lists every case that cannot be used,
+    nothing is planned or stored then; or if the folds of earlier runs would change.
     """
     dataset = find_dataset(dataset_name)
     folder = WorkFolder(work / dataset.name)
-    cases = dataset.index(data)
-    processes = config.hardware.processes or available_cores()
-    log.info("%s: %d training cases in %s, %d processes", dataset.title, len(cases), data, processes)
-
-    folder.write_folds(patient_folds(cases, folds=config.planning.folds, seed=config.planning.split_seed))
+    cases = _usable_cases(dataset, data, folder, config.planning)
+    processes = CaseProcesses.of(cases, config.hardware.processes)
     described = {case.name: _describe(case) for case in track(cases, "hash files")}
-    if not _is_planned(folder, config, described):
-        _plan(folder, dataset, cases, described, config.planning, processes)
+    if not _is_planned(folder, dataset.description, config, described):
+        _plan(folder, dataset.description, cases, described, config.planning, processes)
+    write_description(folder.description, dataset.description)
     _report_repairs(folder)
     for configuration in config.planning.configurations:
         _store_cases(folder, configuration, cases, described, processes)
+    if config.inference.roi is not None:
+        _store_coarse_cases(folder, cases, config, processes)
     log.info("done: %s is ready for `uumamba train --dataset %s --work %s`", folder.path, dataset.name, work)
+
+
+def _usable_cases(
+    dataset: Dataset, data: Path | None, folder: WorkFolder, planning: PlanningSettings
+) -> tuple[Case, ...]:
+    """The cases to train on, whose folds are kept in the work folder; other problems than blocking ones are logged."""
+    listing = dataset.list_cases(data)
+    for problem in listing.problems:
+        if not problem.blocks:
+            log.warning("%s", problem.sentence)
+    listing.require_usable()
+    where, cases = data or dataset.root, listing.training
+    if not cases:
+        raise InputError(f"{where}: no case to train on here; look at it with `uumamba check`")
+    log.info("%s: %d training cases in %s", dataset.description.title, len(cases), where)
+    folder.write_folds(_folds(listing, planning))
+    return cases
+
+
+def _folds(listing: Listing, planning: PlanningSettings) -> tuple[Fold, ...]:
+    """The folds as the data set gives them, or by patient; with the cases to test on."""
+    test, fraction, seed = listing.test, planning.test_fraction, planning.split_seed
+    if fraction > 0 and (listing.folds is not None or test):
+        raise ConfigError("planning.test_fraction: the data set has folds or a test split of its own; leave it at 0")
+    if fraction > 0:
+        test = patients_to_test(listing.training, fraction=fraction, seed=seed)
+    names = tuple(sorted(case.name for case in test))
+    folds = listing.folds
+    if folds is None:
+        kept = [case for case in listing.training if case.name not in names]
+        folds = patient_folds(kept, folds=planning.folds, seed=seed, one_person=listing.one_person)
+    else:
+        log.info("%d folds as the data set gives them", len(folds))
+    return tuple(fold.model_copy(update={"test": fold.test or names}) for fold in folds)
 
 
 def _describe(case: Case) -> dict[str, Any]:
     """What a case is made of: the same as long as its files and details are the same."""
-    files = (*case.images, _reference(case))
-    hashes = {file.name: hash_file(file) for file in files}
-    return {"patient": case.patient, "details": case.details, "sha256": hashes, "version": PREPROCESSING_VERSION}
+    hashes = {file.name: hash_file(file) for file in case.files}
+    described = {"patient": case.patient, "details": case.details, "sha256": hashes, "version": PREPROCESSING_VERSION}
+    return described if case.frames is None else described | {"frames": [*case.frames, case.label_frame]}
 
 
-def _reference(case: Case) -> Path:
-    if case.label_map is None:
-        raise InputError(f"{case.name}: no reference label map; a training case needs one")
-    return case.label_map
-
-
-def _is_planned(folder: WorkFolder, config: RunConfig, described: dict[str, Any]) -> bool:
+def _is_planned(folder: WorkFolder, dataset: DatasetDescription, config: RunConfig, described: dict[str, Any]) -> bool:
     if not folder.record.is_file() or not all(folder.plan(name).is_file() for name in config.planning.configurations):
         return False
-    return bool(folder.read_record()["inputs"] == _inputs_hash(described, config.planning))
+    return bool(folder.read_record()["inputs"] == _inputs_hash(dataset, described, config.planning))
 
 
-def _inputs_hash(described: dict[str, Any], planning: PlanningSettings) -> str:
-    return hash_json({"cases": described, "memory_gb": planning.memory_gb})
+def _inputs_hash(dataset: DatasetDescription, described: dict[str, Any], planning: PlanningSettings) -> str:
+    what = dataset.model_dump(mode="json", include={"labels", "channels"})
+    return hash_json({"cases": described, "memory_gb": planning.memory_gb, **what})
 
 
 def _plan(
     folder: WorkFolder,
-    dataset: Dataset,
+    dataset: DatasetDescription,
     cases: Sequence[Case],
     described: dict[str, Any],
     planning: PlanningSettings,
-    processes: int,
+    processes: CaseProcesses,
 ) -> None:
     """Check all cases, then write the plans and the record."""
     check = partial(_check_case, labels=dataset.labels, samples=samples_per_case(len(cases)))
-    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes))
-    problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
-    if problems:
-        raise InputError(f"{len(problems)} of {len(cases)} cases cannot be used:\n  " + "\n  ".join(problems))
+    outcomes = list(_in_parallel(check, cases, "check and measure cases", processes.to_check(cases)))
+    unusable = [outcome for outcome in outcomes if not isinstance(outcome, CheckedCase)]
+    if unusable:
+        lines = "\n  ".join(problem.sentence for problems in unusable for problem in problems)
+        raise InputError(f"{len(unusable)} of {len(cases)} cases cannot be used:\n  {lines}")
     checked = [outcome for outcome in outcomes if isinstance(outcome, CheckedCase)]
     plans = plan_dataset(
         [case.fingerprint for case in checked],
@@ -110,7 +144,8 @@ def _plan(
         case.name: described[case.name] | {"repairs": list(found.repairs)}
         for case, found in zip(cases, checked, strict=True)
     }
-    record = {"dataset": dataset.name, "inputs": _inputs_hash(described, planning), "versions": installed_versions()}
+    inputs = _inputs_hash(dataset, described, planning)
+    record = {"dataset": dataset.name, "inputs": inputs, "versions": installed_versions()}
     write_json(folder.record, record | {"cases": repaired})
 
 
@@ -122,23 +157,15 @@ class CheckedCase:
     repairs: tuple[str, ...]
 
 
-def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | str:
-    """What planning needs of a case, or the problem with it as one line."""
-    files = (*case.images, _reference(case))
-    try:
-        images = [read_image(path) for path in case.images]
-        label_map = read_label_map(files[-1])
-        for path, image in zip(case.images, images, strict=True):
-            require_same_grid(image, label_map, str(path), str(files[-1]))
-        strange = sorted(set(np.unique(label_map.data).tolist()) - {*range(labels.classes), labels.ignore})
-        if strange:
-            allowed = f"0 to {labels.classes - 1} ({', '.join(labels.names)})"
-            return f"{files[-1]}: labels must be {allowed}, found also {', '.join(map(str, strange))}"
-        fingerprint = fingerprint_case(images, label_map, samples=samples)
-    except UumambaError as error:
-        return str(error)
-    read = zip(files, (*images, label_map), strict=True)
-    return CheckedCase(fingerprint, tuple(f"{file.name}: {repair}" for file, image in read for repair in image.repairs))
+def _check_case(case: Case, *, labels: LabelSet, samples: int) -> CheckedCase | tuple[Problem, ...]:
+    """What planning needs of a case, or all that is wrong with it."""
+    read = read_case(case, labels)
+    images = [image for image in read.images if image is not None]
+    if read.blocks or read.label_map is None:
+        return read.blocks
+    fingerprint = fingerprint_case(images, read.label_map, samples=samples)
+    repairs = (problem for problem in read.problems if problem.kind == "header_repaired")
+    return CheckedCase(fingerprint, tuple(dict.fromkeys(f"{note.file.name}: {note.what}" for note in repairs)))
 
 
 def _report_repairs(folder: WorkFolder) -> None:
@@ -148,7 +175,7 @@ def _report_repairs(folder: WorkFolder) -> None:
 
 
 def _store_cases(
-    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: int
+    folder: WorkFolder, configuration: str, cases: Sequence[Case], described: dict[str, Any], processes: CaseProcesses
 ) -> None:
     plan, store = folder.read_plan(configuration), folder.store(configuration)
     hashes = {
@@ -158,13 +185,14 @@ def _store_cases(
     log.info("%s: %d of %d cases are stored already", configuration, len(cases) - len(missing), len(cases))
     if missing:
         store_case = partial(_store_case, store=store, plan=plan)
-        list(_in_parallel(store_case, missing, f"preprocess {configuration}", processes))
+        what = f"preprocess {configuration}"
+        at_once = processes.to_store(what, [case for case, _ in missing], plan)
+        list(_in_parallel(store_case, missing, what, at_once))
 
 
 def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan) -> None:
     case, inputs_hash = task
-    label_map = None if case.label_map is None else read_label_map(case.label_map)
-    prepared = preprocess_case([read_image(path) for path in case.images], plan, label_map)
+    prepared = preprocess_case(read_case_images(case), plan, read_case_labels(case))
     if prepared.labels is None:
         raise InputError(f"{case.name}: no reference label map; a training case needs one")
     record = CaseRecord(
@@ -173,8 +201,19 @@ def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan)
         geometry=prepared.geometry.model_dump(mode="json"),
         details=case.details,
     )
-    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore)
+    foreground = foreground_locations(prepared.labels, ignore=plan.labels.ignore, regions=plan.labels.regions)
     store.write(case.name, prepared.data, prepared.labels, record, foreground=foreground, patch_size=plan.patch_size)
+
+
+def _store_coarse_cases(folder: WorkFolder, cases: Sequence[Case], config: RunConfig, processes: CaseProcesses) -> None:
+    """What a coarse network is trained on, from the cases that are stored."""
+    made = coarse_cases(folder, config)
+    missing = made.missing(made.fine.cases())
+    log.info("region of interest: %d cases to store in %s", len(missing), made.store.folder)
+    what = "preprocess region of interest"
+    # Each is read from the store as a whole, which is less than it took to make it.
+    at_once = processes.to_store(what, cases, folder.read_plan(config.plan.configuration))
+    list(_in_parallel(made.write, missing, what, at_once))
 
 
 def _in_parallel(

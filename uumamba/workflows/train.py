@@ -11,9 +11,8 @@ from uumamba.core.files import write_json, write_text
 from uumamba.core.interruption import Interruption
 from uumamba.core.log import log, log_to, silent
 from uumamba.core.processes import find_processes
-from uumamba.data.datasets.table import find_dataset
 from uumamba.data.fold_names import parse_folds
-from uumamba.data.work_folder import WorkFolder
+from uumamba.data.work_folder import work_folder_of
 from uumamba.inference.bundle import Bundle, read_bundle
 from uumamba.training.cluster import Fabric, connected
 from uumamba.training.fitted_run import FittedRun
@@ -24,6 +23,7 @@ from uumamba.training.state import Training
 from uumamba.training.tensorboard import require_tensorboard
 from uumamba.workflows.cross_validation import summarise_folds
 from uumamba.workflows.fitted_job import fit_job, refit_job, with_choice
+from uumamba.workflows.roi import coarse_job, judged, require_same_coarse_run
 from uumamba.workflows.training_job import (
     Job,
     build_average,
@@ -68,7 +68,7 @@ def chosen_folds(dataset_name: str, work: Path, *, fold: str | None, folds: str 
         return (fold or "0",)
     if fold is not None:
         raise InputError("--fold and --folds: give one of them")
-    folder = WorkFolder(work / find_dataset(dataset_name).name)
+    folder = work_folder_of(work, dataset_name)
     return parse_folds(folds, count=len(folder.read_folds()))
 
 
@@ -92,7 +92,7 @@ def train(
         require_tensorboard()
     processes = find_processes()
     jobs = [find_job(dataset_name, work, name, config, fold, processes) for fold in folds]
-    begun = [start.resume and (len(jobs) == 1 or job.directory.last.is_file()) for job in jobs]
+    begun = [start.resume and (len(jobs) == 1 or job.directory.has_begun) for job in jobs]
     if start.resume and not any(begun):
         raise InputError(f"{jobs[0].directory.path.parent}: nothing to resume in these folds; start without --resume")
     for job, resumes in zip(jobs, begun, strict=True):
@@ -119,18 +119,49 @@ def _summarise(jobs: Sequence[Job]) -> None:
 
 def _train_fold(job: Job, session: _Session, *, resumes: bool) -> FittedRun | None:
     """Train one fold, or what it lacks; gives what was found out of the machine."""
+    with job.directory.locked(job.processes, resume=resumes, overwrite=session.start.overwrite):
+        if resumes and job.directory.last.is_file():
+            # Before a coarse network takes the place of what began without one.
+            require_same_run(refit_job(job)[0], session.bundle)
+        elif resumes:
+            require_same_coarse_run(job)
+        if job.config.inference.roi is not None:
+            job = _with_roi(job, session, resumes=resumes)
+            resumes = resumes and job.directory.last.is_file()
+        return _train_network(job, session, resumes=resumes)
+
+
+def _with_roi(job: Job, session: _Session, *, resumes: bool) -> Job:
+    """The job with the coarse network that finds its region of interest, which is trained first if it is not yet."""
+    coarse = coarse_job(job)
+    resumes_coarse = resumes and coarse.directory.last.is_file()
+    if not resumes_coarse:
+        # What is wrong with the other network's settings shall show now, not in the end.
+        _prepare(job, session, {}, resumes=False)
+        job.processes.wait()
+        if job.processes.is_first:
+            job.directory.begin()
+            write_text(job.directory.config, dump_config(job.config))
+    if resumes_coarse and coarse.directory.region.is_file():
+        require_same_run(refit_job(coarse)[0], None)
+    else:
+        _train_network(coarse, replace(session, bundle=None, fitted=None), resumes=resumes_coarse)
+    return replace(job, roi=judged(coarse, job))
+
+
+def _train_network(job: Job, session: _Session, *, resumes: bool) -> FittedRun | None:
+    """Train one network of a fold, or what it lacks; gives what was found out of the machine."""
     directory, has_begun = job.directory, resumes
     try:
-        with directory.locked(job.processes, resume=resumes, overwrite=session.start.overwrite):
-            job, fitted = _fit(job, session, resumes=resumes)
-            kept = require_same_run(job, session.bundle) if resumes else {}
-            if resumes and session.is_one_of_many and directory.is_finished:
-                log.info("finished already: %s", directory.path)
-            else:
-                session = replace(session, fitted=fitted)
-                training, record = _prepare(job, session, kept, resumes=resumes)
-                has_begun = True
-                _train(job, training, record, session, resumes=resumes)
+        job, fitted = _fit(job, session, resumes=resumes)
+        kept = require_same_run(job, session.bundle) if resumes else {}
+        if resumes and session.is_one_of_many and directory.is_finished:
+            log.info("finished already: %s", directory.path)
+        else:
+            session = replace(session, fitted=fitted)
+            training, record = _prepare(job, session, kept, resumes=resumes)
+            has_begun = True
+            _train(job, training, record, session, resumes=resumes)
     except Interrupted as error:
         # Before it has begun, a checkpoint that is there is that of the run to be replaced.
         is_kept = has_begun and directory.last.is_file()
@@ -161,7 +192,7 @@ def _train(job: Job, training: Training, record: dict[str, Any], session: _Sessi
     # Only now, when all settings and cases are known to be good, may an older run be replaced.
     job.processes.wait()
     if job.processes.is_first and not resumes:
-        job.directory.begin()
+        job.directory.begin(keep_roi=job.roi is not None)
     with log_to(job.directory.log if job.processes.is_first else None):
         log_description(job, record)
         if session.fitted is not None and not resumes:

@@ -10,16 +10,16 @@ from uumamba.config import RunConfig
 from uumamba.core.errors import ConfigError
 from uumamba.core.processes import BatchSum, Processes
 from uumamba.core.seeding import derive_seed
-from uumamba.data.datasets.dataset import Dataset
-from uumamba.data.datasets.table import find_dataset
+from uumamba.data.datasets.description import DatasetDescription
 from uumamba.data.loader import build_loader, level_strides, patches_of
 from uumamba.data.plan import Plan
 from uumamba.data.splits import Fold
 from uumamba.data.store import PreprocessedStore
-from uumamba.data.work_folder import WorkFolder
+from uumamba.data.work_folder import WorkFolder, work_folder_of
 from uumamba.inference.bundle import Bundle
 from uumamba.inference.fine_tuning import start_from
 from uumamba.inference.network import network_of
+from uumamba.inference.roi import RoiDescription
 from uumamba.optim.weight_average import WeightAverage
 from uumamba.training.cluster import Fabric, device_of
 from uumamba.training.loop import Recipe, TrainingData
@@ -29,15 +29,24 @@ from uumamba.training.state import Training
 
 
 @dataclass(frozen=True)
+class CoarseNetwork:
+    """A trained coarse network that finds the region of interest: its own run's bundle, and what was found of it."""
+
+    bundle: Bundle
+    description: RoiDescription
+
+
+@dataclass(frozen=True)
 class Job:
     """One fold of one configuration, in one of the processes that train it.
 
     `planned` is the planner's plan, `plan` the one that is trained: with the run's wishes, and as it fits the machine.
+    With `roi` the bundle will look in the region that this coarse network finds.
     """
 
     config: RunConfig
     folder: WorkFolder
-    dataset: Dataset
+    dataset: DatasetDescription
     planned: Plan
     plan: Plan
     store: PreprocessedStore
@@ -46,17 +55,20 @@ class Job:
     directory: RunDirectory
     device: torch.device
     processes: Processes
+    roi: CoarseNetwork | None = None
 
     @property
     def title(self) -> str:
         """The run's name for pictures."""
-        return f"{self.directory.path.parent.name}, fold {self.fold}"
+        run = self.directory.whole
+        part = "" if run is self.directory else ", region of interest"
+        return f"{run.path.parent.name}, fold {self.fold}{part}"
 
 
 def find_job(dataset_name: str, work: Path, name: str, config: RunConfig, fold: str, processes: Processes) -> Job:
     """Everything that must be there before a run may begin; raises `InputError` if it is not."""
-    dataset = find_dataset(dataset_name)
-    folder = WorkFolder(work / dataset.name)
+    folder = work_folder_of(work, dataset_name)
+    dataset = folder.read_description()
     planned = folder.read_plan(config.plan.configuration)
     cases = folder.read_fold(fold)
     if not cases.validation and (config.training.patience is not None or config.training.bundle == "best"):

@@ -36,6 +36,7 @@ def describe_job(job: Job, training: Training, fitted: FittedRun | None) -> dict
         "parameters": sum(parameter.numel() for parameter in training.network.parameters()),
         "fold": job.fold,
         "fitted": None if fitted is None else fitted.model_dump(mode="json"),
+        "roi": None if job.roi is None else job.roi.description.model_dump(mode="json"),
         **_what_must_stay(job),
     }
 
@@ -61,10 +62,13 @@ def log_description(job: Job, record: dict[str, Any]) -> None:
     plan, count = job.plan, job.processes.count
     patch = "x".join(map(str, plan.patch_size))
     network = f"{_network(job)}, {record['parameters'] / 1e6:.2f} M parameters, patch {patch}, batch {plan.batch_size}"
-    log.info("%s, %s, fold %s: %s", plan.dataset, plan.configuration, job.fold, network)
+    what = plan.configuration if job.directory.whole is job.directory else "coarse network"
+    log.info("%s, %s, fold %s: %s", plan.dataset, what, job.fold, network)
     machine = f"{backends_in_words(record)}, precision {record['precision']}, {job.device}, {record['threads']} threads"
     together = f", {count} processes by {job.processes.launcher}" if count > 1 else ""
     log.info("%s%s, seed %d%s", machine, together, job.config.seed, ", deterministic" * job.config.deterministic)
+    if job.roi is not None:
+        log.info("region of interest: %s", job.roi.description.sentence)
     if "init" in record and "earlier_sessions" not in record:
         log.info("starting from %s", record["init"]["bundle"])
         for sentence in record["init"]["differences"]:
@@ -101,11 +105,12 @@ def require_same_run(job: Job, bundle: Bundle | None) -> dict[str, Any]:
             "out"
         )
     if changed:
-        where = f"--work {job.folder.path.parent} --name {job.directory.path.parent.name} --fold {job.fold}"
+        run = job.directory.whole
+        where = f"--work {job.folder.path.parent} --name {run.path.parent.name} --fold {job.fold}"
         precision = f" --set hardware.precision={before['precision']}" if "precision" in changed else ""
         raise InputError(
             f"{job.directory.path}: cannot be resumed, as {', '.join(changed)} changed since it began; "
-            f"resume with --config {job.directory.config} {where}{precision}, or begin anew with --overwrite"
+            f"resume with --config {run.config} {where}{precision}, or begin anew with --overwrite"
         )
     session = {key: before[key] for key in ("time", "device_name", "processes", "versions", "git")}
     kept = {"earlier_sessions": [*before.get("earlier_sessions", []), session]}

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from uumamba.training.checkpoint import read_checkpoint
 from uumamba.training.state import Training
 from uumamba.training.validation import CaseValidation, validate_volumes
 from uumamba.workflows.calibration_result import conclude, write_calibration
+from uumamba.workflows.roi import region_search
 from uumamba.workflows.training_job import Job
 from uumamba.workflows.validated_choice import choose
 
@@ -86,16 +87,19 @@ def _take_best_weights(job: Job, training: Training) -> int:
 def _validate_volumes(job: Job, training: Training) -> dict[str, CaseValidation]:
     """All validation cases, of which each process looks at a share."""
     processes, cases, plan = job.processes, job.cases.validation, job.plan
-    size = sample_size(len(cases), plan.labels.classes) if job.config.training.calibrate else None
+    size = sample_size(len(cases), plan.labels.outputs) if job.config.training.calibrate else None
     own = cases[processes.rank :: processes.count]
-    shares = processes.gather(validate_volumes(training.network, job.store, own, plan, job.device, size=size))
+    find = None if job.roi is None else region_search(job.roi, plan, job.device)
+    shares = processes.gather(
+        validate_volumes(training.network, job.store, own, plan, job.device, size=size, find=find)
+    )
     together = {case: found for share in shares for case, found in share.items()}
     return {case: together[case] for case in cases}
 
 
 def _mean_dice(job: Job, validated: Mapping[str, CaseValidation]) -> dict[str, float | None]:
     """Mean Dice per structure; the cases go into a table."""
-    structures = job.plan.labels.structures
+    structures = tuple(job.plan.labels.members)
     scores = {case: found.dice for case, found in validated.items()}
     if job.processes.is_first:
         write_text(job.directory.validation, _table(structures, scores))
@@ -122,7 +126,7 @@ def _fit_to_validation(job: Job, validated: Mapping[str, CaseValidation]) -> _Fi
     return _Fitted(result.fit.calibration, choice.postprocessing)
 
 
-def _table(structures: Mapping[str, int], scores: Mapping[str, Mapping[str, float | None]]) -> str:
+def _table(structures: Sequence[str], scores: Mapping[str, Mapping[str, float | None]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, ["case", *structures], lineterminator="\n")
     writer.writeheader()
@@ -150,9 +154,15 @@ def _describe(job: Job, training: Training, record: dict[str, Any], *, epoch: in
         licence=job.dataset.licence,
         citation=job.dataset.citation,
         fingerprint=fingerprint_of_store(job.store, job.cases.training, job.plan) if is_first else None,
+        roi=None if job.roi is None else job.roi.description,
     )
 
 
 def _write_bundle(job: Job, training: Training, description: BundleDescription) -> None:
     if job.processes.is_first:
-        write_bundle(job.directory.bundle, state=training.network.state_dict(), description=description)
+        write_bundle(
+            job.directory.bundle,
+            state=training.network.state_dict(),
+            description=description,
+            roi_state=None if job.roi is None else job.roi.bundle.state,
+        )

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from uumamba.core.labels import mask_of
 from uumamba.data.plan import Plan
 from uumamba.data.store import PreprocessedStore
 from uumamba.metrics.overlap import dice
@@ -53,8 +54,8 @@ class ValidationOverlay:
 
     def _scores(self, predicted: np.ndarray, reference: np.ndarray) -> str:
         words = []
-        for name, number in self.plan.labels.structures.items():
-            score = dice(predicted == number, reference == number, self.plan.spacing_mm)
+        for name, numbers in self.plan.labels.members.items():
+            score = dice(mask_of(predicted, numbers), mask_of(reference, numbers), self.plan.spacing_mm)
             words.append(f"{name} {'absent' if score is None else format(score, '.3f')}")
         lines = [", ".join(words[place : place + _A_LINE]) for place in range(0, len(words), _A_LINE)]
         return "Dice on these slices: " + ",\n".join(lines)

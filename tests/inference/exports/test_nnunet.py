@@ -30,6 +30,10 @@ NETWORKS = [
 ]
 NNUNETS = [(settings, dims) for settings, dims in product((NnunetPlainSettings(), NnunetResEncMSettings()), (2, 3))]
 ENCODER = UMambaSettings(mamba="encoder", generation="v1")
+PLAIN = LabelSet(names=("background", "cavity", "wall"))
+REGIONS = LabelSet(
+    names=("background", "all", "some", "one"), regions=((1, 2, 3), (1, 3), (3,)), written=(2, 1, 3), ignore=4
+)
 
 
 @pytest.fixture
@@ -39,10 +43,15 @@ def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trained(
-    settings: NetworkSettings, dims: int, folder: Path, *, orientation: str = "canonical", deep_supervision: bool = True
+    settings: NetworkSettings,
+    dims: int,
+    folder: Path,
+    *,
+    orientation: str = "canonical",
+    deep_supervision: bool = True,
+    labels: LabelSet = PLAIN,
 ) -> Bundle:
     """A bundle as training leaves it, on images in canonical axes; or as an import does, on stored ones."""
-    labels = LabelSet(names=("background", "cavity", "wall"))
     plans = flat_plans(dims) | {ORIENTATION_KEY: orientation}
     plan = read_nnunet_plan(plans, NAMES[dims], labels=labels, channels=("MRI",), where="plans")
     description = BundleDescription(
@@ -65,6 +74,22 @@ def test_nnunet_gives_our_label_map(
     labels = stock_label_map(stock_of_exported(tmp_path / "exported"), tmp_path / "image.nii.gz")
     assert len(np.unique(labels)) > 1
     np.testing.assert_array_equal(Predictor([bundle]).predict([image]).labels, labels)
+
+
+@pytest.mark.usefixtures("single_precision")
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize(("settings", "dims"), [(ENCODER, 2), (ENCODER, 3), (NnunetPlainSettings(), 2)], ids=str)
+def test_regions_too(settings: NetworkSettings, dims: int, mirror: bool, tmp_path: Path) -> None:
+    """Overlapping ones, written in their order; what is imported again is the same."""
+    bundle, image = trained(settings, dims, tmp_path, labels=REGIONS), scan(shape=(33, 29, 7))
+    export_nnunet(bundle, tmp_path / "exported")
+    write_image(tmp_path / "image.nii.gz", image)
+    labels = stock_label_map(stock_of_exported(tmp_path / "exported", mirror=mirror), tmp_path / "image.nii.gz")
+    assert set(np.unique(labels)) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(Predictor([bundle], mirror=mirror).predict([image]).labels, labels)
+    description, state = read_fold(tmp_path / "exported", "0", "checkpoint_final.pth")
+    assert description.plan == bundle.description.plan
+    assert all(torch.equal(state[name], bundle.state[name]) for name in state)
 
 
 @pytest.mark.usefixtures("single_precision")

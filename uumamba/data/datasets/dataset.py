@@ -1,36 +1,35 @@
-"""What the program must know of a data set."""
+"""A data set: what is known of it, and how its files are found."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uumamba.core.labels import LabelSet
-from uumamba.data.case import Case
-from uumamba.data.datasets.anatomy import Anatomy
+from uumamba.core.errors import InputError
+from uumamba.data.datasets.description import DatasetDescription
+from uumamba.data.datasets.listing import Listing
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set: its structures, its files, and how it may be used.
+    """A data set, to be looked for in any folder, or lying at its own `root`.
 
-    `channels` names each image channel; as in nnU-Net "CT" is clipped to the foreground's percentiles and then
-    standardised, any other name is standardised per image. `mirrored_axes` are the canonical image axes (0 = x, left to
-    right; 1 = y; 2 = z) along which an image may be mirrored without becoming another anatomy's label map.
-    `surface_tolerance_mm` is the tolerance of the normalised surface Dice. `index(root)` lists the training
-    cases with their references, `index_test(root)` those of the official test split (empty if it is not there),
-    `index_all(root)` both, whichever are there (empty if the folder is laid out differently). All raise `InputError`
-    naming what is missing. `anatomy` is what post-processing may be tried with.
+    `index(root)` lists its cases with every problem of its layout. It raises `InputError` if there is no such folder,
+    and lists nothing, with a problem, in a folder that is laid out differently.
     """
 
-    name: str
-    title: str
-    labels: LabelSet
-    channels: tuple[str, ...]
-    mirrored_axes: tuple[int, ...]
-    surface_tolerance_mm: float
-    anatomy: Anatomy
-    index: Callable[[Path], tuple[Case, ...]]
-    index_test: Callable[[Path], tuple[Case, ...]]
-    index_all: Callable[[Path], tuple[Case, ...]]
-    licence: str
-    citation: str
+    description: DatasetDescription
+    index: Callable[[Path], Listing]
+    root: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, and that of its work folder."""
+        return self.description.name
+
+    def list_cases(self, data: Path | None) -> Listing:
+        """What is in the folder `data`, or at its own root; `InputError` unless exactly one of them is given."""
+        if self.root is None and data is None:
+            raise InputError(f"--data: is missing; name the folder of {self.description.title}")
+        if self.root is not None and data is not None:
+            raise InputError(f"--data {data}: --dataset names {self.root} already; leave --data out")
+        return self.index(data or self.root or Path())

@@ -161,7 +161,7 @@ def _dataset(description: BundleDescription) -> dict[str, Any]:
     plan = description.plan
     return {
         "channel_names": {str(number): channel.name for number, channel in enumerate(plan.channels)},
-        "labels": nnunet_labels(plan.labels),
+        **nnunet_labels(plan.labels),
         "numTraining": len(description.training.cases),
         "file_ending": ".nii.gz",
         "name": plan.dataset,

@@ -7,7 +7,16 @@ from uumamba.reporting.html.cells import form_of, number_of, title_of
 from uumamba.reporting.html.page import Plot, Plots
 from uumamba.reporting.html.strip_plot import Point, Strip, share_limits, strip_plot
 
-_PLOTTED = ("dice", "hd95_mm", "nsd", "difference_ml", "volume_error_ml")
+_PLOTTED = (
+    "dice",
+    "hd95_mm",
+    "nsd",
+    "cldice",
+    "centreline_overlap",
+    "betti0_error",
+    "difference_ml",
+    "volume_error_ml",
+)
 _STAND_OUT = ("missed", "false positive")
 
 
