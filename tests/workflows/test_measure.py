@@ -96,6 +96,17 @@ def test_zones_have_rows_by_number_or_by_name(tmp_path: Path, tube: np.ndarray) 
     assert (first["components"], third["volume_ml"], third["reasons"]) == ("", "", "Zone 2 is absent")
 
 
+def test_an_aorta_in_the_zones_of_aortaseg24_has_their_names(tmp_path: Path, tube: np.ndarray) -> None:
+    zones = 1 + np.arange(tube.shape[2]) * 20 // tube.shape[2]
+    mask = write(tmp_path / "a.nii.gz", tube * zones)
+    assert uumamba("measure", mask, "--kind", "aorta", "--output", tmp_path / "out") == 0
+    table = {row["structure"]: row for row in rows(tmp_path / "out")}
+    assert list(table)[:3] == ["aorta", "Zone 0", "Innominate"]
+    assert len(table) == 24
+    assert table["Zone 11 L"]["reasons"] == "Zone 11 L is absent"
+    assert table["Zone 4"]["max_equivalent_mm"]
+
+
 def test_an_empty_mask_is_no_failure_and_no_number(tmp_path: Path) -> None:
     mask = write(tmp_path / "a.nii.gz", np.zeros((12, 12, 12)))
     assert uumamba("measure", mask, "--kind", "aorta", "--output", tmp_path / "out") == 0
