@@ -53,12 +53,12 @@ COMMANDS = {
                 "--uncertainty",
                 "--no-postprocessing",
             ),
-            *("--device", "--threads", "--max-memory", "--dataset", "--fold", "--work", "--verbose"),
+            *("--device", "--threads", "--max-memory", "--dataset", "--fold", "--split", "--work", "--verbose"),
         ),
     ),
     "evaluate": Command(
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
-        ("--dataset", "--labels", "--groups", "--cases", "--fold", "--work", "--verbose"),
+        ("--dataset", "--labels", "--groups", "--cases", "--fold", "--split", "--work", "--verbose"),
     ),
     "measure": Command({"--kind": "aorta"}, ("--output", "--labels", "--overwrite", "--verbose"), (WRONG_FOLDER,)),
     "calibrate": Command(
@@ -94,7 +94,7 @@ WRONG = {
     "infer": ((*COMMANDS["infer"].line,), "no such run: no such file or folder"),
     "calibrate": ((*COMMANDS["calibrate"].line,), "no such run: no such file or folder"),
     "evaluate": ((*COMMANDS["evaluate"].line,), "give --dataset, or --labels, or both"),
-    "measure": ((*COMMANDS["measure"].line,), f"{WRONG_FOLDER}: not an image file's name"),
+    "measure": ((*COMMANDS["measure"].line,), f"{WRONG_FOLDER}: no such file or folder"),
     "compare": ((*COMMANDS["compare"].line,), "no such run: no such folder; give a run's folder"),
     "report": ((*COMMANDS["report"].line,), f"{WRONG_FOLDER}: no such folder; give a folder that `uumamba evaluate`"),
     "import": ((*COMMANDS["import"].line,), f"{WRONG_FOLDER}: no such folder; give a model folder of nnU-Net"),

@@ -1,7 +1,7 @@
 """A data set that its owner lists in a CSV table, with what a table cannot say in a YAML file beside it.
 
 cases.csv     case,image,label,patient,fold           or image_T1,image_T2 ... in the place of image
-cases.yaml    labels: {background: 0, aorta: 1}       and, if wanted: title, tubular, mirrored_axes, surface_tolerance_mm, ...
+cases.yaml    labels: {background: 0, aorta: 1}       and, if wanted: title, tubular, mirrored_axes, licence ...
 
 A list of numbers makes a region, and regions_class_order says what each writes, as in nnU-Net's dataset.json.
 Only image and label are needed. Paths are relative to the table's folder. `fold` is a number from 0, in whose fold the
