@@ -185,7 +185,7 @@ def test_decathlon_slips_are_all_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"labels must map numbers to names, got \{'one': 1\}"):
         find_dataset(f"decathlon:{folder}")
     (folder / "dataset.json").unlink()
-    with pytest.raises(InputError, match=r"dataset\.json: no such file, but it names labels, channels and cases"):
+    with pytest.raises(InputError, match=r"dataset\.json: no such file, but it names labels and channels"):
         find_dataset(f"decathlon:{folder}")
 
 
