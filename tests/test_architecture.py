@@ -30,6 +30,23 @@ def test_the_command_line_imports_no_torch() -> None:
     assert not loaded & {"torch", "monai", "numpy", "nnunetv2", "SimpleITK", "nibabel", "matplotlib", "pydantic"}
 
 
+def test_a_model_that_is_not_there_is_told_before_torch_is_imported() -> None:
+    lines = (
+        *("infer --model nowhere --input a --output b", "calibrate --model nowhere --dataset acdc"),
+        *("export nowhere --to nnunet -o b", "fusion --model nowhere --input a --output b", "landscape nowhere"),
+    )
+    statement = f"""
+from uumamba.cli.app import main
+for line in {lines!r}:
+    try:
+        main(line.split())
+    except SystemExit as ended:
+        if ended.code != 2:
+            raise
+"""
+    assert not modules_after(statement) & {"torch", "monai"}
+
+
 def test_training_needs_no_image_reader_and_no_nnunet() -> None:
     # MONAI imports nibabel where it is installed, so that it can be absent is what counts.
     loaded = modules_after("import uumamba.workflows.train", blocked=("nnunetv2", "SimpleITK", "nibabel"))

@@ -53,12 +53,12 @@ COMMANDS = {
                 "--uncertainty",
                 "--no-postprocessing",
             ),
-            *("--device", "--threads", "--max-memory", "--dataset", "--fold", "--work", "--verbose"),
+            *("--device", "--threads", "--max-memory", "--dataset", "--fold", "--split", "--work", "--verbose"),
         ),
     ),
     "evaluate": Command(
         {"--predictions": WRONG_FOLDER, "--references": WRONG_FOLDER, "--output": "out"},
-        ("--dataset", "--labels", "--groups", "--cases", "--fold", "--work", "--verbose"),
+        ("--dataset", "--labels", "--groups", "--cases", "--fold", "--split", "--work", "--verbose"),
     ),
     "measure": Command({"--kind": "aorta"}, ("--output", "--labels", "--overwrite", "--verbose"), (WRONG_FOLDER,)),
     "calibrate": Command(

@@ -185,7 +185,7 @@ def test_decathlon_slips_are_all_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"labels must map numbers to names, got \{'one': 1\}"):
         find_dataset(f"decathlon:{folder}")
     (folder / "dataset.json").unlink()
-    with pytest.raises(InputError, match=r"dataset\.json: no such file, but it names labels, channels and cases"):
+    with pytest.raises(InputError, match=r"dataset\.json: no such file, but it names labels and channels"):
         find_dataset(f"decathlon:{folder}")
 
 
@@ -274,9 +274,21 @@ def test_labels_of_a_table_must_be_named(content: str | None, message: str, tmp_
 
 def test_what_the_file_beside_a_table_may_say(tmp_path: Path) -> None:
     write_table(tmp_path / "boxes.csv", labels="{background: 0, left box: 1, right box: 2}")
-    assert find_dataset(f"csv:{tmp_path / 'boxes.csv'}").description.mirrored_axes == (1, 2)
+    description = find_dataset(f"csv:{tmp_path / 'boxes.csv'}").description
+    assert (description.mirrored_axes, description.tubular) == ((1, 2), ())
     with (tmp_path / "boxes.yaml").open("a") as file:
         file.write("mirrored_axes: [2]\nsurface_tolerance_mm: 2.5\ntitle: Two boxes\nlicence: CC0\ncitation: me\n")
+        file.write("tubular: [left box]\n")
     description = find_dataset(f"csv:{tmp_path / 'boxes.csv'}").description
     assert (description.mirrored_axes, description.surface_tolerance_mm) == ((2,), 2.5)
     assert (description.title, description.licence, description.citation) == ("Two boxes", "CC0", "me")
+    assert description.tubular == ("left box",)
+
+
+def test_tubular_are_structures(tmp_path: Path) -> None:
+    write_table(tmp_path / "boxes.csv")
+    with (tmp_path / "boxes.yaml").open("a") as file:
+        file.write("tubular: [two, three]\n")
+    message = r"boxes\.yaml: tubular: 'three' is no structure; there are one, two; correct the name"
+    with pytest.raises(InputError, match=message):
+        find_dataset(f"csv:{tmp_path / 'boxes.csv'}")

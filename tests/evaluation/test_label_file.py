@@ -6,8 +6,10 @@ import pytest
 
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
-from uumamba.evaluation.label_file import read_label_match, read_label_set, read_structure_numbers
+from uumamba.evaluation.label_file import read_label_match, read_structure_numbers
 from uumamba.evaluation.label_match import LabelMatch, same_labels
+
+ACDC = LabelSet(names=("background", "RV", "MYO", "LV"))
 
 
 @pytest.mark.parametrize(
@@ -21,12 +23,13 @@ from uumamba.evaluation.label_match import LabelMatch, same_labels
 )
 def test_reads(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    assert read_label_set(tmp_path / name) == LabelSet(names=("background", "RV", "MYO", "LV"))
+    assert read_label_match(tmp_path / name) == same_labels(ACDC)
 
 
 def test_reads_the_ignore_label(tmp_path: Path) -> None:
     (tmp_path / "labels.yaml").write_text("vessel: 1\nignore: 2\n")
-    assert read_label_set(tmp_path / "labels.yaml") == LabelSet(names=("background", "vessel"), ignore=2)
+    expected = same_labels(LabelSet(names=("background", "vessel"), ignore=2))
+    assert read_label_match(tmp_path / "labels.yaml") == expected
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,6 @@ def test_reads_the_ignore_label(tmp_path: Path) -> None:
         ("background: 0\n", "label names must be distinct, begin with 'background' and name a structure"),
         ("RV: one\n", "RV: must be one whole number, got 'one'"),
         ("RV: true\n", "RV: must be one whole number, got True"),
-        ("RV: [1, 2]\n", r"RV: must be one whole number, got \[1, 2\]"),
         ("background: 4\nRV: 1\n", r"numbers must be 0 \(background\), 1, 2 ... .* got \{'background': 4, 'RV': 1\}"),
         ("background: 1\nRV: 0\n", "label names must be distinct, begin with 'background'"),
         ("RV: 1\nignore: 1\n", "the ignore label 1 must lie behind the last structure 1; write for example"),
@@ -50,7 +52,7 @@ def test_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "labels.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match=message) as error:
-        read_label_set(path)
+        read_label_match(path)
     assert "labels.yaml" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -58,10 +60,7 @@ def test_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     for name in ("labels.yaml", "labels.json"):
         with pytest.raises(InputError, match=name):
-            read_label_set(tmp_path / name)
-
-
-ACDC = LabelSet(names=("background", "RV", "MYO", "LV"))
+            read_label_match(tmp_path / name)
 
 
 def match(tmp_path: Path, text: str, dataset: LabelSet | None = None) -> LabelMatch:

@@ -12,15 +12,14 @@ from safetensors.torch import save_file
 
 from uumamba.core.errors import InputError, UumambaError
 from uumamba.inference.bundle import (
-    BUNDLE_NAME,
     Bundle,
     BundleDescription,
     build_network,
-    find_bundle,
     read_bundle,
     read_description,
     write_bundle,
 )
+from uumamba.inference.bundle_file import BUNDLE_NAME, find_bundle
 from uumamba.inference.calibration import Calibration
 from uumamba.inference.network import network_of
 from uumamba.inference.roi import RoiDescription, RoiSettings, coarse_plan

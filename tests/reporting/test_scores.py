@@ -1,4 +1,4 @@
-"""Box plots of scores and the plot of confidence: their numbers are those of the data."""
+"""Box plots of scores: their numbers are those of the data."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from uumamba.core.errors import InputError
-from uumamba.reporting.scores import confidence_figure, dice_figure
+from uumamba.reporting.scores import dice_figure
 
 Pixels = Callable[[Figure], np.ndarray]
 
@@ -46,18 +46,3 @@ def test_box_plot_errors() -> None:
         dice_figure({})
     with pytest.raises(InputError, match=r"Dice of RV must be in \[0, 1\], got 0\.5 to 91"):
         dice_figure({"RV": [0.5, 91.0]})
-
-
-def test_confidence_against_dice(pixels: Pixels) -> None:
-    pairs = {"RV": ([0.9, 0.5], [0.8, 0.3]), "LV": ([0.95], [0.9])}
-    figure = confidence_figure(pairs, failed_below=0.7)
-    axes = figure.axes[0]
-    drawn = [np.asarray(item.get_offsets()) for item in axes.collections if isinstance(item, PathCollection)]
-    np.testing.assert_allclose(drawn[0], [[0.9, 0.8], [0.5, 0.3]])
-    np.testing.assert_allclose(drawn[1], [[0.95, 0.9]])
-    legend = axes.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["RV, n = 2", "LV, n = 1"]
-    assert pixels(figure).std() > 0.02
-    with pytest.raises(InputError, match="at least one structure, got none"):
-        confidence_figure({}, failed_below=0.7)

@@ -72,7 +72,16 @@ def test_the_command_finds_what_the_training_found(
     assert {name: ours[name] for name in theirs} == theirs
     assert ours["model"]["sha256_before"] == bundle.sha256
     shown = capsys.readouterr().out
-    for part in ("before", "after", REGION, EVERYWHERE, "AUROC", "pooled", "Post-processing:", "Research use only"):
+    for part in (
+        "before",
+        "after",
+        REGION,
+        EVERYWHERE,
+        "AUROC",
+        "all structures",
+        "Post-processing:",
+        "Research use only",
+    ):
         assert part in shown
 
 
@@ -82,7 +91,7 @@ def test_the_files_say_what_was_counted(bundle: Bundle, trained: Path, tmp_path:
     record = read_json(output / "calibration.json")
     assert not (bundle.path.parent / "calibration.json").exists()
     assert all((output / name).is_file() for name in FILES)
-    assert (record["format_version"], record["fold"], record["fitted_on"]) == (1, "0", REGION)
+    assert (record["format_version"], record["fold"], record["fitted_on"]) == (2, "0", REGION)
     assert (record["patients"], len(record["cases"])) == (1, 2)
     assert record["cross_fitted"] is None
     assert record["cross_fitted_reason"] == "needs two patients with voxels near structures"
@@ -93,7 +102,7 @@ def test_the_files_say_what_was_counted(bundle: Bundle, trained: Path, tmp_path:
     assert record["postprocessing"]["cases"] == 2
     assert len(record["postprocessing"]["decisions"]) >= 4
     confidence = record["confidence"]
-    assert [summary["structure"] for summary in confidence["summaries"]] == ["RV", "MYO", "LV", "pooled"]
+    assert [summary["structure"] for summary in confidence["summaries"]] == ["RV", "MYO", "LV", "all structures"]
     assert len(confidence["cases"]) == 6
     with (trained / "acdc" / "runs" / "acdc" / "fold_0" / "validation.csv").open() as table:
         first = table.readlines()[1].rstrip().split(",")

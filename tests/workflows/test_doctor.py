@@ -9,6 +9,7 @@ import torch
 
 from tests.fakes.program import uumamba
 from uumamba.core.versions import PACKAGES
+from uumamba.filtering import BACKENDS as FILTER_BACKENDS
 from uumamba.scan import BACKENDS, reference, resolve_backend
 from uumamba.scan.probe import Probe, Timing
 from uumamba.workflows.doctor import advice, problems
@@ -18,8 +19,9 @@ from uumamba.workflows.examination import DeviceFacts, Facts, TorchvisionFacts, 
 TIME = Timing(0.1, 0.09, 0.2, 3)
 MEMORY = {"total": 16.0, "available": 8.5, "limit": None}
 GOOD = Probe("chunked", "good", None, 1e-6, 65536, TIME, TIME)
-CPU = DeviceFacts("cpu", "Some CPU", MEMORY, True, "chunked", None, (GOOD,))
-GPU = DeviceFacts("cuda:0", "Some GPU", MEMORY, True, "chunked", None, (GOOD,))
+FILTER = Probe("cpu", "good", None, 1e-6)
+CPU = DeviceFacts("cpu", "Some CPU", MEMORY, True, "chunked", None, (GOOD,), "cpu", (FILTER,))
+GPU = DeviceFacts("cuda:0", "Some GPU", MEMORY, True, "chunked", None, (GOOD,), "taps", ())
 FACTS = Facts(
     python="3.11.0",
     platform="Linux-6.1-x86_64-with-a-rather-long-name-of-a-system-that-goes-on-and-on",
@@ -70,6 +72,9 @@ def test_json_is_one_object_with_every_backend_of_every_device(capsys: pytest.Ca
     assert [device["device"] for device in found["devices"]][:1] == ["cpu"]
     assert [scan["backend"] for scan in found["devices"][0]["scans"]] == list(BACKENDS)
     assert found["devices"][0]["auto"] in BACKENDS
+    filters = {each["backend"]: each["status"] for each in found["devices"][0]["filters"]}
+    assert filters.keys() == FILTER_BACKENDS.keys()
+    assert filters[found["devices"][0]["auto_filter"]] == "good"
     assert found["speed_problem"]["channels"] == 64
 
 
@@ -93,7 +98,10 @@ def test_a_backend_with_wrong_numbers_ends_in_exit_code_1_and_whole_json(
 def test_tables_name_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert uumamba("doctor") == 0
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("torch", "reference", "works", "Everything that is needed works."))
+    assert all(
+        word in shown
+        for word in ("torch", "reference", "works", "Adaptive filter", "taps", "Everything that is needed works.")
+    )
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
@@ -106,7 +114,11 @@ def test_every_kind_of_problem_is_named() -> None:
     dead = Probe("cpu", "failed", "RuntimeError: no compiler")
     absent = Probe("mamba_ssm", "unavailable", "needs a GPU")
     device = replace(
-        CPU, auto="triton", network_problem="RuntimeError: no kernel image", scans=(off, dead, absent, GOOD)
+        CPU,
+        auto="triton",
+        network_problem="RuntimeError: no kernel image",
+        scans=(off, dead, absent, GOOD),
+        filters=(absent, replace(dead, backend="taps")),
     )
     found = list(problems(replace(FACTS, devices=(device,), unmet=("monai 1.0 is installed, needed is >=1.6",))))
     assert found == [
@@ -115,6 +127,7 @@ def test_every_kind_of_problem_is_named() -> None:
         "scan backend triton on cpu: wrong: output is off by 3.0e-01, allowed is 1e-04; "
         "train with --set hardware.scan_backend=chunked",
         "scan backend cpu on cpu: failed: RuntimeError: no compiler",
+        "filter backend taps on cpu: failed: RuntimeError: no compiler",
     ]
 
 

@@ -7,6 +7,7 @@ import typer
 
 from uumamba.cli.options import Dataset, Verbose, Work
 from uumamba.core.log import show_log
+from uumamba.inference.bundle_file import find_bundle
 
 
 def calibrate(
@@ -25,6 +26,7 @@ def calibrate(
     verbose: Verbose = False,
 ) -> None:
     """Fit how far a model's probabilities may be believed, on cases that it was not trained on."""
+    find_bundle(model)  # before the seconds that torch takes to be imported
     from uumamba.workflows import calibrate as workflow
 
     show_log(verbose)

@@ -7,6 +7,7 @@ import typer
 
 from uumamba.cli.options import Verbose
 from uumamba.core.log import show_log
+from uumamba.inference.bundle_file import find_bundle
 
 
 def export(
@@ -16,6 +17,7 @@ def export(
     verbose: Verbose = False,
 ) -> None:
     """Write a bundle in the form of another program."""
+    find_bundle(model)  # before the seconds that torch takes to be imported
     from uumamba.workflows import export as workflow
 
     show_log(verbose)

@@ -7,6 +7,7 @@ import typer
 
 from uumamba.cli.options import Verbose
 from uumamba.core.log import show_log
+from uumamba.inference.bundle_file import find_bundle
 
 
 def fusion(
@@ -23,6 +24,7 @@ def fusion(
     verbose: Verbose = False,
 ) -> None:
     """Draw what a FreqFusion decoder does in one case: its filters and offsets, at borders and elsewhere."""
+    find_bundle(model)  # before the seconds that torch takes to be imported
     from uumamba.workflows import fusion as workflow
 
     show_log(verbose)

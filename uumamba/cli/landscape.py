@@ -7,6 +7,7 @@ import typer
 
 from uumamba.cli.options import Verbose
 from uumamba.core.log import show_log
+from uumamba.inference.bundle_file import find_bundle
 
 
 def landscape(
@@ -25,6 +26,7 @@ def landscape(
     verbose: Verbose = False,
 ) -> None:
     """Measure how sharp the minimum is that a run found: curvature of its loss, and a picture of it."""
+    find_bundle(run)  # before the seconds that torch takes to be imported
     from uumamba.workflows import landscape as workflow
 
     show_log(verbose)

@@ -13,11 +13,6 @@ ANNOTATED = 0
 """The number under which voxels that are not ignored are kept, background too, where there is an ignore label."""
 
 
-def present_labels(labels: np.ndarray) -> set[int]:
-    """The numbers in a label map (x, y, z), as it lies in memory: slice by slice along the last axis."""
-    return {number for part in np.moveaxis(labels, -1, 0) for number in np.unique(part).tolist()}
-
-
 def foreground_locations(
     labels: np.ndarray,
     *,
@@ -34,7 +29,7 @@ def foreground_locations(
     more memory than the labels.
     """
     slices = labels[0]
-    counts = _counts(slices)
+    counts = count_numbers(slices)
     members = _members(counts, ignore, regions)
     chosen = {key: _draw(key, sum(counts[number] for number in numbers), limit) for key, numbers in members.items()}
     seen = dict.fromkeys(chosen, 0)
@@ -51,8 +46,8 @@ def foreground_locations(
     return {key: np.concatenate(found[key]).astype(np.int32) for key in chosen}
 
 
-def _counts(slices: np.ndarray) -> Counter[int]:
-    """Voxels of each number."""
+def count_numbers(slices: np.ndarray) -> Counter[int]:
+    """Voxels of each number in labels, slice by slice along the first axis, because sorting makes wide copies."""
     counts: Counter[int] = Counter()
     for part in slices:
         numbers, voxels = np.unique(part, return_counts=True)

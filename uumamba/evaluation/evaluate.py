@@ -8,7 +8,8 @@ from uumamba.core.progress import track
 from uumamba.data.case import Case
 from uumamba.evaluation.case_facts import add_table, facts_of
 from uumamba.evaluation.clinical import ClinicalAgreement, ClinicalRow, clinical_agreement, clinical_table, phase_pairs
-from uumamba.evaluation.expected_dice import Confidences, ConfidenceSummary, read_confidences, summarise_confidence
+from uumamba.evaluation.confidence import ConfidenceSummary, summarise_confidence
+from uumamba.evaluation.confidence_reading import Confidences, confidence_rows, read_confidences
 from uumamba.evaluation.groups import Columns, GroupSummary, group_columns, summarise_groups
 from uumamba.evaluation.label_match import LabelMatch
 from uumamba.evaluation.pairing import CasePair, pair_predictions
@@ -72,7 +73,8 @@ def evaluate_folders(
     columns, without_groups = group_columns(facts, names)
     confidences, reason = read_confidences(predictions, pairing.pairs, labels.structures)
     scores = evaluate_cases(pairing.pairs, labels, nsd_tolerance_mm=nsd_tolerance_mm)
-    clinical, confidence = clinical_table(scores, phases), summarise_confidence(scores, confidences)
+    clinical = clinical_table(scores, phases)
+    confidence = summarise_confidence(confidence_rows(scores, confidences))
     return Evaluation(
         labels,
         pairing.pairs,

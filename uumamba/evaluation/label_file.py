@@ -35,6 +35,8 @@ def read_label_match(
 ) -> LabelMatch:
     """Read a JSON or YAML label file, of one mapping for both sides or of `predictions:` and `references:`.
 
+    One mapping's numbers run from 1 without gaps unless it has regions; `background: 0` may be left out, `ignore` names
+    voxels that do not count, and an nnU-Net `dataset.json` will do, by its `labels`.
     With `dataset_labels` the predictions have a data set's numbers, and the file gives the references' alone;
     `tubular` are its thin vessels, beside those that the file names. Raises
     `InputError` (a `ConfigError` for broken YAML) with what is wrong.
@@ -51,15 +53,6 @@ def read_label_match(
         return _with_marks(path, match, content if isinstance(content.get("labels"), Mapping) else {})
     match = _two_sides(path, content, dataset_labels)
     return replace(match, tubular=match.tubular | {name for name in match.structures if name in tubular})
-
-
-def read_label_set(path: Path) -> LabelSet:
-    """Read a JSON or YAML mapping of structure name -> number; an nnU-Net `dataset.json` will do, by its `labels`.
-
-    Numbers run from 1 without gaps; `background: 0` may be left out, and `ignore` names the voxels that do not count.
-    Raises `InputError` (a `ConfigError` for broken YAML) with what is wrong.
-    """
-    return _label_set(path, _content(path))
 
 
 def read_structure_numbers(path: Path) -> Numbers:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from uumamba.evaluation.clinical import ClinicalRow
+from uumamba.evaluation.confidence_reading import Confidences
 from uumamba.evaluation.evaluate import Evaluation
-from uumamba.evaluation.expected_dice import Confidences
 from uumamba.evaluation.groups import GroupSummary
 from uumamba.evaluation.output_folder import SCORES
 from uumamba.evaluation.scoring import StructureScore

@@ -25,6 +25,7 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.settings import Settings, first_problem
 from uumamba.data.fingerprint import Fingerprint
 from uumamba.data.plan import Plan
+from uumamba.inference.bundle_file import BUNDLE_NAME, find_bundle
 from uumamba.inference.calibration import Calibration
 from uumamba.inference.model_card import write_model_card
 from uumamba.inference.network import network_of
@@ -32,9 +33,6 @@ from uumamba.inference.postprocessing import Postprocessing
 from uumamba.inference.roi import RoiDescription
 from uumamba.models.networks import NetworkSettings
 from uumamba.scan import ScanBackend
-
-BUNDLE_NAME = "model.safetensors"
-"""The bundle's name inside a run directory; elsewhere a bundle may have any name."""
 
 FORMAT = "uumamba-bundle"
 FORMAT_VERSION = 2
@@ -204,16 +202,6 @@ def _opened(file: Path) -> Iterator[Any]:
             yield opened
     except (SafetensorError, OSError) as error:
         raise InputError(f"{file}: not a readable safetensors file ({error}); copy the bundle again") from None
-
-
-def find_bundle(path: Path) -> Path:
-    """The bundle's file: `path` itself, or `model.safetensors` in it if it is a folder; else `InputError`."""
-    file = path / BUNDLE_NAME if path.is_dir() else path
-    if file.is_file():
-        return file
-    if path.is_dir():
-        raise InputError(f"{path}: no {BUNDLE_NAME} in this folder; give a finished run's folder or a bundle file")
-    raise InputError(f"{path}: no such file or folder; give a bundle (.safetensors) or a finished run's folder")
 
 
 def build_network(

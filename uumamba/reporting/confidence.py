@@ -1,41 +1,52 @@
 """The Dice that a model expects of its masks against the true one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
 from uumamba.core.errors import InputError
+from uumamba.evaluation.confidence import FAILURE_DICE, ConfidenceRow, ConfidenceSummary, summarise_confidence
 from uumamba.reporting.style import new_figure, structure_colour, tidy
 
-Points = Sequence[tuple[float, float]]
 
+def confidence_figure(rows: Sequence[ConfidenceRow], structures: Sequence[str], *, title: str = "") -> Figure:
+    """A point (expected Dice, true Dice) for each case, coloured by structure; `structures` are all, by their numbers.
 
-def confidence_figure(points: Mapping[str, Points], notes: Mapping[str, str], *, failure: float, title: str) -> Figure:
-    """A point (expected Dice, true Dice) for each case, coloured by structure, in the order of their numbers.
-
-    `notes` stands behind each structure's name in the legend; below the line `failure` a mask has failed. Raises
+    The legend says of each structure of the rows how well the one orders the cases as the other does. Raises
     `InputError` if there is no point.
     """
-    together = [value for pairs in points.values() for pair in pairs for value in pair]
+    together = [value for row in rows if row.pair is not None for value in row.pair]
     if not together:
         raise InputError("expected Dice: no structure has a mask in any case, so there is nothing to draw")
+    summaries = {each.structure: each for each in summarise_confidence(rows)}
     figure = new_figure(6.4, 6.2)
     axes = figure.subplots()
-    for number, (name, pairs) in enumerate(points.items(), start=1):
-        expected, true = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    for number, name in enumerate(structures, start=1):
+        if name not in summaries:
+            continue
+        pairs = [row.pair for row in rows if row.structure == name and row.pair is not None]
         axes.scatter(
-            expected, true, s=30, color=structure_colour(number), alpha=0.8, edgecolor="white", linewidth=0.5,
-            label=f"{name}: {notes[name]}",
+            [pair[0] for pair in pairs], [pair[1] for pair in pairs], s=30, color=structure_colour(number), alpha=0.8,
+            edgecolor="white", linewidth=0.5, label=f"{name}: {_note(summaries[name])}",
         )  # fmt: skip
     axes.plot([0, 1], [0, 1], color="0.25", linewidth=1, linestyle="--", label="expected = true")
-    axes.axhline(failure, color="0.6", linewidth=0.9, linestyle=":", label=f"failure: Dice < {failure:g}")
-    low = max(0.0, min([*together, failure]) - 0.05)
+    axes.axhline(FAILURE_DICE, color="0.6", linewidth=0.9, linestyle=":", label=f"failure: Dice < {FAILURE_DICE:g}")
+    low = max(0.0, min([*together, FAILURE_DICE]) - 0.05)
     axes.set_xlim(low, 1)
     axes.set_ylim(low, 1)
     axes.set_aspect("equal")
-    axes.set_xlabel("expected Dice, from calibrated probabilities")
+    axes.set_xlabel("expected Dice")
     axes.set_ylabel("true Dice")
     axes.set_title(title, fontsize=11)
     axes.legend(loc="upper left", fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")
     tidy(axes)
     return figure
+
+
+def _note(summary: ConfidenceSummary) -> str:
+    correlation, area = _number(summary.spearman), _number(summary.auroc)
+    return f"Spearman {correlation}, AUROC {area}, n = {summary.n}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""Scores of many cases at a glance: boxes per structure, and what a model expected against what came."""
+"""Scores of many cases at a glance: boxes per structure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -67,29 +67,3 @@ def _summary(name: str, values: np.ndarray) -> str:
         return f"{name}\nno value"
     low, median, high = np.percentile(values, [25, 50, 75])
     return f"{name}\nmedian {median:.3f}\n({low:.3f} to {high:.3f})\nn = {values.size}"
-
-
-def confidence_figure(
-    pairs: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, failed_below: float, title: str = ""
-) -> Figure:
-    """True Dice over expected Dice, every case and structure as a point, with the line of identity.
-
-    `pairs` maps a structure's name, in the order of its number, to (expected, true), both in [0, 1]; `failed_below` is
-    drawn as a line, below which a case is a failure. Raises `InputError` if there is no structure.
-    """
-    if not pairs:
-        raise InputError("a confidence figure needs at least one structure, got none")
-    figure = new_figure(5.2, 4.6)
-    axes = figure.subplots()
-    for number, (name, (expected, true)) in enumerate(pairs.items(), 1):
-        axes.scatter(
-            expected, true, color=structure_colour(number), s=22, alpha=0.8, linewidths=0,
-            label=f"{name}, n = {len(true)}",
-        )  # fmt: skip
-    axes.plot((0, 1), (0, 1), color="0.5", linewidth=1, linestyle="--")
-    axes.axhline(failed_below, color="0.7", linewidth=0.8)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="expected Dice", ylabel="Dice")
-    axes.set_title(title, fontsize=11)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
-    tidy(axes)
-    return figure

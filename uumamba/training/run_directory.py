@@ -10,7 +10,7 @@ from uumamba.core.file_lock import locked
 from uumamba.core.files import read_json
 from uumamba.core.processes import Processes
 from uumamba.evaluation.result import VALIDATION
-from uumamba.inference.bundle import BUNDLE_NAME
+from uumamba.inference.bundle_file import BUNDLE_NAME
 
 _ROI = "roi"
 

@@ -3,9 +3,11 @@
 Both are found on cases that it was not trained on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+
+import torch
 
 from uumamba.core.device import choose_device
 from uumamba.core.errors import InputError
@@ -18,7 +20,7 @@ from uumamba.data.work_folder import WorkFolder, work_folder_of
 from uumamba.inference.bundle import Bundle, build_network, read_bundle, write_bundle
 from uumamba.inference.region import finder_of, search
 from uumamba.inference.voxel_sample import sample_size
-from uumamba.training.validation import validate_volumes
+from uumamba.training.validation import CaseValidation, validate_volumes
 from uumamba.workflows.calibration_result import CalibrationResult, conclude, show, write_calibration
 from uumamba.workflows.validated_choice import choose
 
@@ -47,33 +49,36 @@ def calibrate(
     bundle = read_bundle(model)
     plan = bundle.description.plan
     folder = work_folder_of(work, dataset_name)
-    dataset = folder.read_description()
-    store = folder.store(plan.configuration)
+    dataset, store = folder.read_description(), folder.store(plan.configuration)
     fold = _fold_of(bundle) if fold is None else fold
     cases = _held_out_cases(bundle, folder, fold)
     _require_same_preprocessing(bundle, folder.read_plan(plan.configuration))
     device = choose_device(device_name)
-    network = build_network(bundle).to(device)
-    size = sample_size(len(cases), plan.labels.outputs)
-    finder = finder_of(bundle, device)
-    find = None if finder is None else partial(search, [finder], patch_size=plan.patch_size)
-    validated = validate_volumes(network, store, cases, plan, device, size=size, find=find)
+    validated = _validate(bundle, store, cases, device)
     result = conclude(validated, plan.labels, folder.read_patients())
     choice = choose(validated, store, plan, dataset.anatomy)
     model_before = {"path": str(bundle.path), "sha256_before": bundle.sha256}
     origin = {**describe_run(device), "model": model_before, "dataset": dataset.name, "fold": fold}
     place = bundle.path.parent if output is None else output
     write_calibration(result, choice, place, title=f"{_name_of(bundle)}, fold {fold}", origin=origin)
-    kept = {"calibration": result.fit.calibration, "postprocessing": choice.postprocessing}
-    write_bundle(
-        bundle.path,
-        state=bundle.state,
-        roi_state=bundle.roi_state,
-        description=bundle.description.model_copy(update=kept | {"fingerprint": _fingerprint_of(bundle, store)}),
-    )
+    found = {"calibration": result.fit.calibration, "postprocessing": choice.postprocessing}
+    description = bundle.description.model_copy(update=found | {"fingerprint": _fingerprint_of(bundle, store)})
+    write_bundle(bundle.path, state=bundle.state, roi_state=bundle.roi_state, description=description)
     show(result, choice)
     log.info("done: %s keeps it; %s and pictures tell more", bundle.path, place / "calibration.json")
     return result
+
+
+def _validate(
+    bundle: Bundle, store: PreprocessedStore, cases: Sequence[str], device: torch.device
+) -> dict[str, CaseValidation]:
+    """What the network makes of whole cases, each in the region that its coarse network finds, if it has one."""
+    plan = bundle.description.plan
+    network = build_network(bundle).to(device)
+    size = sample_size(len(cases), plan.labels.outputs)
+    finder = finder_of(bundle, device)
+    find = None if finder is None else partial(search, [finder], patch_size=plan.patch_size)
+    return validate_volumes(network, store, cases, plan, device, size=size, find=find)
 
 
 def _fingerprint_of(bundle: Bundle, store: PreprocessedStore) -> Fingerprint | None:

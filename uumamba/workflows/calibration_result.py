@@ -20,13 +20,12 @@ from uumamba.evaluation.number_text import number_text
 from uumamba.inference.postprocessing_choice import Choice
 from uumamba.inference.temperature import REGION, Fit, Judged, Samples, calibrate, expected_dice_of
 from uumamba.metrics.calibration import Reliability
-from uumamba.metrics.ranking import Ranking
 from uumamba.reporting.confidence import confidence_figure
 from uumamba.reporting.reliability import reliability_figure
 from uumamba.reporting.style import save_figure
 from uumamba.training.validation import CaseValidation
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 EVERYWHERE = "all voxels"
 NOTICE = "research use only"
 
@@ -82,17 +81,9 @@ def write_calibration(
         fit.before.near, fit.after.near, temperature=fit.temperature, title=title, region=REGION
     )
     save_figure(figure, folder / "reliability.png")
-    points = {
-        summary.structure: [
-            (row.expected, row.dice)
-            for row in result.rows
-            if row.structure == summary.structure and row.expected is not None and row.dice is not None
-        ]
-        for summary in result.confidence[:-1]
-    }
-    if any(points.values()):
-        notes = {summary.structure: _note(summary) for summary in result.confidence}
-        save_figure(confidence_figure(points, notes, failure=FAILURE_DICE, title=title), folder / "confidence.png")
+    if any(row.pair is not None for row in result.rows):
+        structures = tuple(dict.fromkeys(row.structure for row in result.rows))
+        save_figure(confidence_figure(result.rows, structures, title=title), folder / "confidence.png")
 
 
 def show(result: CalibrationResult, choice: Choice) -> None:
@@ -189,15 +180,15 @@ def _confidence_table(result: CalibrationResult) -> Table:
     for name in ("cases", "no mask", f"Dice < {FAILURE_DICE:g}", "mean expected", "mean true", "Spearman", "AUROC"):
         table.add_column(name, justify="right")
     for summary in result.confidence:
-        counts = (str(number) for number in (summary.cases, summary.without_mask, summary.failures))
-        means = (number_text(mean, ".3f") for mean in (summary.mean_expected, summary.mean_dice))
-        table.add_row(summary.structure, *counts, *means, _text(summary.spearman), _text(summary.auroc))
+        counts = (str(number) for number in (summary.n, summary.without_mask, summary.failures))
+        means = (number_text(mean, ".3f") for mean in (summary.mean_confidence, summary.mean_dice))
+        rankings = (
+            _text(summary.spearman, summary.spearman_reason),
+            _text(summary.auroc, summary.auroc_reason),
+        )
+        table.add_row(summary.structure, *counts, *means, *rankings)
     return table
 
 
-def _note(summary: ConfidenceSummary) -> str:
-    return f"Spearman {_text(summary.spearman)}, AUROC {_text(summary.auroc)}, n = {summary.cases}"
-
-
-def _text(ranking: Ranking) -> str:
-    return f"none ({ranking.reason})" if ranking.value is None else f"{ranking.value:.3f}"
+def _text(value: float | None, reason: str | None) -> str:
+    return f"none ({reason})" if value is None else f"{value:.3f}"

@@ -55,6 +55,9 @@ def problems(facts: Facts) -> Iterator[str]:
             if scan.status in ("wrong", "failed"):
                 what = f"scan backend {scan.backend} on {device.device}: {scan.status}: {scan.reason}"
                 yield what + _way_out(device, scan)
+        for each in device.filters:
+            if each.status in ("wrong", "failed"):
+                yield f"filter backend {each.backend} on {device.device}: {each.status}: {each.reason}"
 
 
 def _way_out(device: DeviceFacts, scan: Probe) -> str:

@@ -26,6 +26,10 @@ def show(facts: Facts, problems: Sequence[str], advice: Sequence[str]) -> None:
                 "error: the worst of output and gradients, relative to the float64 reference.",
                 highlight=False,
             )
+        if device.filters:
+            console.print(f"\nAdaptive filter (FreqFusion decoders) on {device.device}", style="bold")
+            console.print(_filters(device))
+            console.print(f"auto takes {device.auto_filter}.", highlight=False)
     for title, lines in (("Broken", problems), ("Advice", advice)):
         if lines:
             console.print(f"\n{title}", style="bold")
@@ -74,14 +78,27 @@ def _scans(device: DeviceFacts) -> Table:
     return table
 
 
+def _filters(device: DeviceFacts) -> Table:
+    table = Table()
+    table.add_column("backend", no_wrap=True)
+    table.add_column("state", overflow="fold")
+    table.add_column("error", justify="right", no_wrap=True)
+    for each in device.filters:
+        table.add_row(each.backend, _state(each), _error(each))
+    return table
+
+
 def _state(scan: Probe) -> str:
     word = {"good": "works", "wrong": "WRONG", "failed": "FAILS", "unavailable": "not here"}[scan.status]
     return word if scan.reason is None else f"{word}: {scan.reason}"
 
 
 def _numbers(scan: Probe) -> tuple[str, str, str]:
-    error = _NONE if scan.error is None else f"{scan.error:.0e}"
-    return error, _rate(scan.length, scan.forward), _rate(scan.length, scan.forward_backward)
+    return _error(scan), _rate(scan.length, scan.forward), _rate(scan.length, scan.forward_backward)
+
+
+def _error(each: Probe) -> str:
+    return _NONE if each.error is None else f"{each.error:.0e}"
 
 
 def _rate(tokens: int | None, timing: Timing | None) -> str:

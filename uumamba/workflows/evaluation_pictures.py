@@ -7,15 +7,16 @@ from matplotlib.figure import Figure
 
 from uumamba.core.statistics import mean_of_known
 from uumamba.data.case_reading import read_image_frame, read_label_frame
-from uumamba.evaluation.confidence import FAILURE_DICE
+from uumamba.evaluation.confidence_reading import confidence_rows
 from uumamba.evaluation.document import Picture
 from uumamba.evaluation.evaluate import Evaluation
 from uumamba.evaluation.pairing import CasePair
 from uumamba.imaging.orientation import reorient, to_canonical
 from uumamba.measures import MEASURES
 from uumamba.reporting.agreement import bland_altman_figure, correlation_figure
+from uumamba.reporting.confidence import confidence_figure
 from uumamba.reporting.overlay import overlay_figure
-from uumamba.reporting.scores import confidence_figure, dice_figure
+from uumamba.reporting.scores import dice_figure
 from uumamba.reporting.style import save_figure
 
 
@@ -31,17 +32,8 @@ def _draw_scores(evaluation: Evaluation, folder: Path) -> Iterator[Picture]:
     dice = {name: [score.metrics["dice"] for score in scores] for name, scores in by_structure.items()}
     yield _save(dice_figure(dice), folder, "dice")
     if evaluation.confidence:
-        known = {
-            name: [
-                (expected, true)
-                for score in scores
-                if (expected := evaluation.confidences.get((score.case, name))) is not None
-                and (true := score.metrics["dice"]) is not None
-            ]
-            for name, scores in by_structure.items()
-        }
-        pairs = {name: ([one for one, _ in both], [other for _, other in both]) for name, both in known.items()}
-        yield _save(confidence_figure(pairs, failed_below=FAILURE_DICE), folder, "confidence")
+        rows = confidence_rows(evaluation.scores, evaluation.confidences)
+        yield _save(confidence_figure(rows, evaluation.labels.structures), folder, "confidence")
 
 
 def _draw_agreement(evaluation: Evaluation, folder: Path) -> Iterator[Picture]:

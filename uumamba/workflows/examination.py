@@ -1,5 +1,6 @@
 """What `uumamba doctor` finds out about this machine, without judging it."""
 
+import math
 import os
 import platform
 import shutil
@@ -15,9 +16,12 @@ from uumamba.core.machine import available_cores, memory_gb, processor
 from uumamba.core.progress import CONSOLE
 from uumamba.core.topology import Topology
 from uumamba.core.versions import PACKAGES, installed_versions, unmet_requirements
+from uumamba.filtering import BACKENDS as FILTER_BACKENDS
+from uumamba.filtering import resolve_backend as resolve_filter
+from uumamba.filtering.probe import worst_error as filter_error
 from uumamba.models.umamba import UMamba
 from uumamba.scan import BACKENDS, resolve_backend
-from uumamba.scan.probe import FAILURES, SPEED_PROBLEM, Probe, Problem, failure, probe_backend
+from uumamba.scan.probe import FAILURES, SPEED_PROBLEM, TOLERANCE, Probe, Problem, failure, probe_backend
 
 _TINY = Topology((8, 16, 16), (4, 8), ((3, 3, 3),) * 2, ((1, 1, 1), (2, 2, 2)), (1, 1), (1,))
 _TORCHVISION_SECONDS = 120
@@ -27,8 +31,9 @@ _TORCHVISION_SECONDS = 120
 class DeviceFacts:
     """One device, as torch names it: memory in GB (10^9 bytes), what `auto` scans with, how each scan backend did.
 
-    `network_problem` is why a tiny network does not train there, None if it does. Of several GPUs the scans are tried
-    on the first, which runs take.
+    `network_problem` is why a tiny network does not train there, None if it does. `auto_filter` and `filters` say the
+    same of the adaptive filter of FreqFusion decoders, which is not timed. Of several GPUs the backends are tried on
+    the first, which runs take.
     """
 
     device: str
@@ -38,6 +43,8 @@ class DeviceFacts:
     auto: str
     network_problem: str | None
     scans: tuple[Probe, ...]
+    auto_filter: str
+    filters: tuple[Probe, ...]
 
 
 @dataclass(frozen=True)
@@ -124,10 +131,13 @@ def import_torchvision() -> TorchvisionFacts:
 
 
 def _examine_device(device: torch.device) -> DeviceFacts:
-    scans = []
+    scans, filters = [], []
     for name in BACKENDS if not device.index else ():
         with CONSOLE.status(f"scan backend {name} on {device}, compiled first if it is new here"):
             scans.append(probe_backend(name, device))
+    for name in FILTER_BACKENDS if not device.index else ():
+        with CONSOLE.status(f"filter backend {name} on {device}, compiled first if it is new here"):
+            filters.append(_probe_filter(name, device))
     try:
         model, memory, bf16 = *_model_and_memory(device), computes_in_bf16(device)
     except FAILURES as error:  # a card that is taken by others, or broken
@@ -140,7 +150,23 @@ def _examine_device(device: torch.device) -> DeviceFacts:
         auto=resolve_backend("auto", device=device),
         network_problem=_network_problem(device),
         scans=tuple(scans),
+        auto_filter=resolve_filter("auto", device=device),
+        filters=tuple(filters),
     )
+
+
+def _probe_filter(name: str, device: torch.device) -> Probe:
+    reason = FILTER_BACKENDS[name].why_not(device, torch.float32)
+    if reason is not None:
+        return Probe(name, "unavailable", reason)
+    try:
+        error = filter_error(name, device)
+    except FAILURES as problem:
+        return Probe(name, "failed", failure(problem))
+    if error <= TOLERANCE:
+        return Probe(name, "good", None, error)
+    wrong = f"is off by {error:.1e}, allowed is {TOLERANCE:.0e}" if math.isfinite(error) else "is not finite"
+    return Probe(name, "wrong", wrong, error if math.isfinite(error) else None)
 
 
 def _model_and_memory(device: torch.device) -> tuple[str, dict[str, float | None]]:

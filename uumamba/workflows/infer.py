@@ -19,7 +19,8 @@ from uumamba.core.machine import describe_run, peak_memory_gb
 from uumamba.core.progress import progress_bar
 from uumamba.inference.backends import backends_in_words, backends_of
 from uumamba.inference.batch import BatchOptions, predict_files, raise_if_failed
-from uumamba.inference.bundle import BundleDescription, find_bundle, read_bundle
+from uumamba.inference.bundle import BundleDescription, read_bundle
+from uumamba.inference.bundle_file import find_bundle
 from uumamba.inference.case_table import CaseResult, read_cases, review_item
 from uumamba.inference.input_check import NOT_CHECKED
 from uumamba.inference.inputs import CaseInput, find_inputs, require_inputs

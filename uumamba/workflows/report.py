@@ -7,7 +7,8 @@ from uumamba.core.files import write_text
 from uumamba.core.log import log
 from uumamba.core.versions import installed_versions
 from uumamba.evaluation.output_folder import REPORT, SCORES
-from uumamba.inference.bundle import BUNDLE_NAME, read_description
+from uumamba.inference.bundle import read_description
+from uumamba.inference.bundle_file import BUNDLE_NAME
 from uumamba.reporting.html.evaluation_page import evaluation_page
 from uumamba.reporting.html.inference_page import CASES, inference_page, tables_of_cases
 from uumamba.reporting.html.page import Page

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uumamba.core.labels import LabelSet
+from uumamba.data.foreground import count_numbers
 from uumamba.data.problem import Problem
 
 MOSTLY_ABSENT = 0.5
@@ -16,12 +17,8 @@ _MOST_NUMBERS = 8
 
 def count_labels(labels: NDArray[np.integer]) -> dict[int, int]:
     """Number -> voxels of every number in a label map that is not 0."""
-    counts: dict[int, int] = {}
-    for part in np.moveaxis(labels, -1, 0):  # slice by slice, because sorting makes wide copies
-        for number, voxels in zip(*np.unique(part, return_counts=True), strict=True):
-            counts[int(number)] = counts.get(int(number), 0) + int(voxels)
-    counts.pop(0, None)
-    return dict(sorted(counts.items()))
+    counts = count_numbers(np.moveaxis(labels, -1, 0))  # images lie in memory with their last axis outermost
+    return {number: counts[number] for number in sorted(counts) if number != 0}
 
 
 def label_problems(path: Path, counts: Mapping[int, int], labels: LabelSet) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """A data set that its owner lists in a CSV table, with what a table cannot say in a YAML file beside it.
 
 cases.csv     case,image,label,patient,fold           or image_T1,image_T2 ... in the place of image
-cases.yaml    labels: {background: 0, aorta: 1}       and, if wanted: title, mirrored_axes, surface_tolerance_mm, ...
+cases.yaml    labels: {background: 0, aorta: 1}       and, if wanted: title, tubular, mirrored_axes, licence ...
 
 A list of numbers makes a region, and regions_class_order says what each writes, as in nnU-Net's dataset.json.
 Only image and label are needed. Paths are relative to the table's folder. `fold` is a number from 0, in whose fold the
@@ -37,6 +37,7 @@ class _Beside(Settings):
     labels: dict[str, int | list[int]]
     regions_class_order: list[int] | None = None
     title: str | None = None
+    tubular: tuple[str, ...] = ()
     mirrored_axes: tuple[int, ...] | None = None
     surface_tolerance_mm: PositiveFloat | None = None
     licence: str = ""
@@ -57,9 +58,12 @@ def case_table_dataset(table: Path) -> Dataset:
     except ValidationError as error:
         raise InputError(f"{where}: {first_problem(error)}; {_EXAMPLE}") from None
     labels = read_label_set(beside.labels, str(where), order=beside.regions_class_order)
+    if unknown := [name for name in beside.tubular if name not in labels.members]:
+        there = ", ".join(labels.members)
+        raise InputError(f"{where}: tubular: {unknown[0]!r} is no structure; there are {there}; correct the name")
     channels = tuple(column.removeprefix(f"{_IMAGE}_") for column in images)
     description = describe_own(own_name(table), labels, channels, licence=beside.licence, citation=beside.citation)
-    said = {name: getattr(beside, name) for name in ("title", "mirrored_axes", "surface_tolerance_mm")}
+    said = {name: getattr(beside, name) for name in ("title", "tubular", "mirrored_axes", "surface_tolerance_mm")}
     description = description.model_copy(update={name: value for name, value in said.items() if value is not None})
     return Dataset(description, partial(_index, images=images), root=table)
 

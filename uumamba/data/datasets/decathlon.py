@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from uumamba.core.errors import InputError
-from uumamba.core.files import read_json
 from uumamba.data.case import Case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.listing import Listing
-from uumamba.data.datasets.own_description import describe_own, require_folder
+from uumamba.data.datasets.own_description import describe_own, read_dataset_json
 from uumamba.data.datasets.spec import own_name
 from uumamba.data.nnunet_dataset import read_nnunet_dataset
 from uumamba.data.problem import Problem
@@ -29,12 +28,8 @@ def decathlon_dataset(folder: Path) -> Dataset:
 
     Raises `InputError` for a folder without a `dataset.json` that can be used.
     """
-    require_folder(folder, _LAYOUT)
-    where = folder / "dataset.json"
-    if not where.is_file():
-        raise InputError(f"{where}: no such file, but it names labels, channels and cases; {_LAYOUT}")
-    content = read_json(where)
-    if not isinstance(content, dict) or not isinstance(content.get("training"), list):
+    content, where = read_dataset_json(folder, _LAYOUT), folder / "dataset.json"
+    if not isinstance(content.get("training"), list):
         raise InputError(f"{where}: has no list `training`; take the file that was published with the images")
     numbered = _names_first(content.get("labels"), str(where))
     read = read_nnunet_dataset({**content, "labels": numbered}, str(where))

@@ -12,12 +12,11 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
-from uumamba.core.errors import InputError
 from uumamba.core.files import read_json
 from uumamba.data.case import Case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.listing import Listing
-from uumamba.data.datasets.own_description import describe_own, require_folder
+from uumamba.data.datasets.own_description import describe_own, read_dataset_json
 from uumamba.data.datasets.spec import own_name
 from uumamba.data.nnunet_dataset import read_nnunet_dataset
 from uumamba.data.problem import Problem
@@ -33,14 +32,8 @@ def nnunet_raw_dataset(folder: Path) -> Dataset:
 
     Raises `InputError` for a folder without a `dataset.json` that can be used.
     """
-    require_folder(folder, _LAYOUT)
-    where = folder / "dataset.json"
-    if not where.is_file():
-        raise InputError(f"{where}: no such file, but it names labels and channels; {_LAYOUT}")
-    content = read_json(where)
-    if not isinstance(content, dict):
-        raise InputError(f"{where}: must hold an object, got {type(content).__name__}; write it as nnU-Net asks")
-    read = read_nnunet_dataset(content, str(where))
+    content = read_dataset_json(folder, _LAYOUT)
+    read = read_nnunet_dataset(content, str(folder / "dataset.json"))
     description = describe_own(
         own_name(folder), read.labels, read.channels, licence=read.licence, citation=read.reference
     )

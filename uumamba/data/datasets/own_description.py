@@ -1,8 +1,10 @@
 """The description of anybody's data: what its file says, and what is assumed where it says nothing."""
 
 from pathlib import Path
+from typing import Any
 
 from uumamba.core.errors import InputError
+from uumamba.core.files import read_json
 from uumamba.core.labels import LabelSet
 from uumamba.data.datasets.anatomy import unknown_anatomy
 from uumamba.data.datasets.description import DatasetDescription
@@ -28,7 +30,14 @@ def describe_own(
     )
 
 
-def require_folder(folder: Path, advice: str) -> None:
-    """Raise `InputError` if there is no such folder."""
+def read_dataset_json(folder: Path, advice: str) -> dict[str, Any]:
+    """The object in a folder's `dataset.json`; raises `InputError`, with `advice`, if folder or file are not there."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; {advice}")
+    where = folder / "dataset.json"
+    if not where.is_file():
+        raise InputError(f"{where}: no such file, but it names labels and channels; {advice}")
+    content = read_json(where)
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: must hold an object, got {type(content).__name__}; write it as nnU-Net asks")
+    return content

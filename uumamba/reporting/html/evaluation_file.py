@@ -87,6 +87,7 @@ class ConfidenceRow(_Part):
 
     structure: str
     n: int
+    without_mask: int = 0
     mean_confidence: float | None = None
     mean_dice: float | None = None
     bias: float | None = None

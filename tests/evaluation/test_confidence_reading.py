@@ -1,12 +1,12 @@
-"""Expected against true Dice: what is read beside the predictions, and what it says."""
+"""What is read beside the predictions, and what it says of which scores."""
 
 from pathlib import Path
 
 import pytest
-from scipy.stats import spearmanr
 
 from uumamba.core.errors import InputError
-from uumamba.evaluation.expected_dice import POOLED, read_confidences, summarise_confidence
+from uumamba.evaluation.confidence import ConfidenceRow
+from uumamba.evaluation.confidence_reading import confidence_rows, read_confidences
 from uumamba.evaluation.pairing import CasePair
 from uumamba.evaluation.scoring import StructureScore
 from uumamba.metrics import METRICS
@@ -54,32 +54,12 @@ def test_a_confidence_is_a_number_from_0_to_1(tmp_path: Path, text: str) -> None
 
 def test_a_table_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "cases.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"cases.csv: cannot be read as a CSV table"):
+    with pytest.raises(InputError, match=r"cases.csv: is not UTF-8 text"):
         read_confidences(tmp_path, pairs(tmp_path, "a"), ["LV"])
 
 
-def test_statistics_by_hand() -> None:
-    true = {"a": 0.9, "b": 0.8, "c": 0.6, "d": 0.3}
-    expected = {"a": 0.95, "b": 0.65, "c": 0.7, "d": 0.4}
-    scores = [score(case, "LV", dice) for case, dice in true.items()] + [score("a", "RV", None), score("e", "LV", 0.5)]
-    (found,) = summarise_confidence(
-        scores, {(case, "LV"): value for case, value in expected.items()} | {("a", "RV"): 1}
-    )
-    assert (found.structure, found.n, found.failures) == ("LV", 4, 2)
-    assert found.mean_confidence == pytest.approx(0.675)
-    assert found.mean_dice == pytest.approx(0.65)
-    assert found.bias == pytest.approx(0.025)
-    assert found.mean_absolute_error == pytest.approx((0.05 + 0.15 + 0.1 + 0.1) / 4)
-    assert found.spearman == pytest.approx(spearmanr(list(expected.values()), list(true.values())).statistic)
-    assert found.auroc == pytest.approx(3 / 4)
-
-
-def test_several_structures_are_pooled_too_and_what_is_missing_has_its_reason() -> None:
-    scores = [score("a", "LV", 0.9), score("b", "LV", 0.8), score("a", "RV", 0.2)]
-    found = summarise_confidence(scores, {("a", "LV"): 0.9, ("b", "LV"): 0.7, ("a", "RV"): 0.3})
-    assert [(row.structure, row.n) for row in found] == [("LV", 2), ("RV", 1), (POOLED, 3)]
-    assert (found[0].spearman, found[0].spearman_reason) == (None, "needs 3 values, got 2")
-    assert (found[0].auroc, found[0].auroc_reason) == (None, "none is to be found")
-    assert (found[1].auroc, found[1].auroc_reason) == (None, "all are to be found")
-    assert (found[2].spearman, found[2].auroc) == (pytest.approx(1.0), 1.0)
-    assert summarise_confidence(scores, {}) == ()
+def test_rows_are_of_structures_with_both_numbers_in_any_case() -> None:
+    scores = [score("a", "LV", 0.9), score("a", "RV", None), score("b", "LV", 0.5), score("b", "MYO", 0.8)]
+    found = confidence_rows(scores, {("a", "LV"): 0.95, ("a", "RV"): 1.0})
+    assert found == (ConfidenceRow("a", "LV", 0.95, 0.9), ConfidenceRow("b", "LV", None, 0.5))
+    assert confidence_rows(scores, {}) == ()
