@@ -54,7 +54,7 @@ def vessel_figure(
     rows = max(1, len(shown))
     figure = new_figure(13.0, max(5.2, 1.6 + 2.5 * rows), pad_inches=0.08, gap=0.03)
     figure.suptitle("\n".join([title, _headline(whole)]), fontsize=11)
-    grid = figure.add_gridspec(rows, 4, width_ratios=(1.15, 1.15, 1.3, 1.3))
+    grid = figure.add_gridspec(rows, 4, width_ratios=(*_shares(mask, spacing_mm), 1.35, 1.35))
     for column, view in enumerate(_VIEWS):
         _draw_projection(figure.add_subplot(grid[:, column]), view, mask, spacing_mm, tree, whole)
     if not shown:
@@ -67,6 +67,17 @@ def vessel_figure(
     if shown:
         figure.legend(handles=_legend(tree), loc="outside lower center", ncols=7, frameon=False, fontsize=8)
     return figure
+
+
+def _shares(mask: np.ndarray, spacing_mm: Sequence[float]) -> tuple[float, float]:
+    """The widths of the two projections: as the mask is wide in them, so that both have one scale; within 1 to 3."""
+    wide = [2 * _MARGIN_MM] * 2
+    for index, view in enumerate(_VIEWS):
+        filled = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {view.across})))
+        if len(filled):
+            wide[index] += float(filled[-1] - filled[0]) * spacing_mm[view.across]
+    first = float(np.clip(2 * wide[0] / sum(wide), 0.5, 1.5))
+    return first, 2 - first
 
 
 def _measured(vessel: Vessel) -> list[Section]:

@@ -20,6 +20,8 @@ VESSEL_COLUMNS = (
     *(f"min_equivalent_{place}" for place in _WHERE),
 )
 """Columns of the table; x, y, z are in the patient (RAS)."""
+ALL = "all structures"
+"""What the whole is called beside a zone that has the name of the kind."""
 _NOT_COUNTED = "counted in the whole alone"
 
 
@@ -31,7 +33,7 @@ def measure_vessels(image: Image, names: Names, *, kind: str, title: str) -> Mea
     numbers = sorted({number for of_it in names.values() for number in of_it})
     tree = find_vessels(image.data, image.spacing_mm, numbers)
     zones = dict(names) if len(names) > 1 else {}
-    whole = whole_part(tree, image.spacing_mm, kind if zones else next(iter(names)))
+    whole = whole_part(tree, image.spacing_mm, _name_of_whole(names, kind))
     parts = [whole, *zone_parts(tree, image.spacing_mm, zones)]
     document = {
         "parts": [_part(part, image) for part in parts],
@@ -42,6 +44,13 @@ def measure_vessels(image: Image, names: Names, *, kind: str, title: str) -> Mea
     mask = np.isin(image.data, numbers)
     figure = vessel_figure(mask, image.spacing_mm, tree, whole, zones=zones, title=title)
     return MeasuredCase([_row(part, image) for part in parts], document, figure)
+
+
+def _name_of_whole(names: Names, kind: str) -> str:
+    """A name that no zone has."""
+    if len(names) == 1:
+        return next(iter(names))
+    return ALL if kind in names else kind
 
 
 def _row(part: Part, image: Image) -> dict[str, Cell]:
