@@ -181,3 +181,8 @@ def test_a_hole_through_the_wall_is_no_loop_and_no_branch() -> None:
     x, z = mask.shape[0] // 2 + 5, mask.shape[2] // 2
     mask[x, :, z] = False
     assert counts(measure(mask)) == ONE
+
+
+def test_a_stump_has_no_diameter() -> None:
+    tree = measure(draw(straight((0, 0, 1), 21, 8.3))[0])
+    assert not measured(tree)
