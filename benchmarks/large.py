@@ -2,9 +2,9 @@
 
     python benchmarks/large.py [--sets acdc imagecas aorta] [--folder FOLDER] -o OUT
 
-writes OUT/large.json. The data are phantoms of the data sets' largest scans, two cases each on slightly different grids,
-so that all are resampled. The networks are those of `configs/*-small.yaml`, after one training step: their label maps
-mean nothing, so what is evaluated is the reference moved by one voxel. Some 15 minutes on two free cores.
+writes OUT/large.json. The data are phantoms of the data sets' largest scans, two cases each on slightly different
+grids, so that all are resampled. The networks are those of `configs/*-small.yaml`, after one training step: their label
+maps mean nothing, so what is evaluated is the reference moved by one voxel. Some 15 minutes on two free cores.
 """
 
 import argparse

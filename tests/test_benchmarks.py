@@ -264,3 +264,17 @@ def test_inference(tmp_path: Path) -> None:
     assert record["agreement"] >= 0.99
     assert record["ratio"]["seconds"] > 0
     assert "times as long" in done.stdout
+
+
+@pytest.mark.slow
+def test_volumes_of_full_size_go_through_every_command(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "large.py"), "--quick", "--sets", "imagecas", "-o", "."]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment(), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "imagecas" in result.stdout
+    (found,) = json.loads((tmp_path / "large.json").read_text())["sets"]
+    assert list(found["steps"]) == ["preprocess", "train", "infer", "evaluate"]
+    assert found["cases"] == 2
+    for step in found["steps"].values():
+        assert step["seconds"] > 0
+        assert 0.1 < step["peak_gb"] < 20

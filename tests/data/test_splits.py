@@ -111,3 +111,14 @@ def test_a_fraction_of_the_patients_is_kept_to_test_on(cases: list[Case], fracti
     assert [case.name for case in tested] == sorted(case.name for case in cases if case.patient in chosen)
     assert len(chosen) == max(round(fraction * len(patients)), 1)
     assert patients_to_test(cases[::-1], fraction=fraction, seed=seed) == tested
+
+
+@given(cases=case_lists(), seed=st.integers(0, 9))
+def test_a_person_of_two_names_is_on_one_side(cases: list[Case], seed: int) -> None:
+    twice = frozenset({"p0", "p3"})
+    for fold in patient_folds(cases, folds=4, seed=seed, one_person=[twice]):
+        sides = [{name.split("_")[0] for name in names} for names in (fold.training, fold.validation)]
+        assert sum(bool(side & twice) for side in sides) == 1
+    assert patient_folds(cases, folds=4, seed=seed, one_person=[frozenset({"q1", "q2"})]) == patient_folds(
+        cases, folds=4, seed=seed
+    )

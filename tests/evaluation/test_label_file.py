@@ -6,7 +6,7 @@ import pytest
 
 from uumamba.core.errors import InputError
 from uumamba.core.labels import LabelSet
-from uumamba.evaluation.label_file import read_label_match
+from uumamba.evaluation.label_file import read_label_match, read_structure_numbers
 from uumamba.evaluation.label_match import LabelMatch, same_labels
 
 ACDC = LabelSet(names=("background", "RV", "MYO", "LV"))
@@ -205,3 +205,26 @@ def test_a_data_set_with_regions_names_the_predictions(tmp_path: Path) -> None:
     (tmp_path / "labels.yaml").write_text("references: {LV: 1}\n")
     match = read_label_match(tmp_path / "labels.yaml", regions)
     assert (match.structures, match.predictions["LV"], match.references["LV"]) == (("LV",), (3,), (1,))
+
+
+def test_structures_of_any_label_map_may_have_any_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "labels.yaml"
+    path.write_text("background: 0\naorta: 52\niliac: [65, 66]\n")
+    assert read_structure_numbers(path) == {"aorta": (52,), "iliac": (65, 66)}
+    path.write_text("labels: {background: 0, LAD: 3}\n")
+    assert read_structure_numbers(path) == {"LAD": (3,)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("aorta: 1\niliac: 1\n", "aorta and iliac have the same number 1; change one"),
+        ("aorta: 1.5\n", "labels: aorta: must be a whole number from 1 to 65535, or a list of them, got 1.5"),
+        ("- aorta\n", "labels: must map structure names to numbers"),
+    ],
+)
+def test_says_what_is_wrong_with_the_numbers_of_structures(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "labels.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_structure_numbers(path)

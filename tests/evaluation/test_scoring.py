@@ -328,7 +328,7 @@ def test_regions_are_scored_as_the_masks_of_all_their_numbers() -> None:
     for score in scores:
         masks = (np.isin(each, regions.members[score.structure]) & known for each in (prediction, reference))
         predicted, true = masks
-        assert tuple(score.metrics) == metrics_for(tubular=False)
+        assert tuple(score.metrics) == metrics_for(tubular=True)
         for name, value in score.metrics.items():
             assert value == pytest.approx(METRICS[name].function(predicted, true, SPACING_MM)), name
         assert score.reference_ml == pytest.approx(true.sum() * 22.5 / 1000)

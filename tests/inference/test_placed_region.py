@@ -11,14 +11,16 @@ from uumamba.core.errors import InputError
 from uumamba.data.coarse import average, coarse_shape
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import plan_spacing, preprocess_case
+from uumamba.data.restoration import blank_on_image_grid, highest_class, restored_slabs
 from uumamba.imaging.image import Image, ImageSize
-from uumamba.inference.bundle import Bundle, read_bundle, write_bundle
+from uumamba.inference.bundle import Bundle, build_network, read_bundle, write_bundle
 from uumamba.inference.network import network_of
 from uumamba.inference.placed_region import place
 from uumamba.inference.prediction import Prediction
 from uumamba.inference.predictor import Predictor
 from uumamba.inference.region import finder_of
 from uumamba.inference.roi import RoiDescription, RoiSettings, coarse_plan
+from uumamba.inference.sliding_window import predict_logits
 from uumamba.models.baselines import NnunetPlainSettings
 
 MakeBundle = Callable[..., Bundle]
@@ -144,6 +146,22 @@ def test_around_the_region_all_is_background_and_beyond_doubt(
     assert prediction.entropy[~around].all()
     # An untrained network finds structures everywhere, so also where the region ends.
     assert prediction.flags[-1].sentence.startswith("the label map reaches the border of the region of interest")
+
+
+def test_inside_the_region_it_equals_its_parts(
+    make_bundle: MakeBundle, with_roi: WithRoi, make_image: MakeImage, plan: Plan
+) -> None:
+    bundle, image = with_roi(make_bundle(), "bright"), make_image(LARGE)
+    finder, prepared = finder_of(bundle, CPU), preprocess_case([image], plan)
+    assert finder is not None
+    placed = place([finder], prepared, plan, patch_size=(16, 16))
+    logits = predict_logits(build_network(bundle), placed.data_of(prepared), patch_size=(16, 16))
+    shape = prepared.data.shape[1], prepared.data.shape[2], prepared.data.shape[3]
+    slabs = restored_slabs([logits.numpy()], shape, prepared.geometry, plan, part=placed.part)
+    expected, view = blank_on_image_grid(placed.geometry, plan, dtype=np.uint8)
+    view[...] = np.concatenate([highest_class(slab) for slab in slabs])
+    assert len(np.unique(expected)) > 2
+    np.testing.assert_array_equal(Predictor([bundle]).predict([image]).labels, expected)
 
 
 def test_memory_counts_the_whole_image_and_the_coarse_pass(make_bundle: MakeBundle, with_roi: WithRoi) -> None:

@@ -184,7 +184,7 @@ def test_the_official_test_split_alone_has_clinical_tables(my_data: Path, tmp_pa
     ("options", "message"),
     [
         (("--fold", "all", "--dataset", "acdc"), "--fold all: holds out no case"),
-        (("--fold", "0"), "--fold needs --dataset"),
+        (("--fold", "0"), "--fold and --split need --dataset"),
         (("--dataset", "acdk"), "--dataset acdk: no such data set; there are acdc"),
         (("--labels", "none.yaml"), "none.yaml"),
         (("--dataset", "acdc", "--groups", "none.csv"), "none.csv: no such file"),

@@ -119,7 +119,7 @@ def test_the_region_holds_the_reference_and_is_small(large: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1001, 1002])
-def test_the_same_mask_for_a_fraction_of_the_windows(
+def test_a_better_mask_for_a_quarter_of_the_windows(
     seed: int, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     regions: list[PlacedRegion] = []
@@ -129,17 +129,15 @@ def test_the_same_mask_for_a_fraction_of_the_windows(
     bundle = read_bundle(large)
     labels, windows = predict(bundle, image)
     whole, all_windows = predict(without_roi(bundle, tmp_path / "whole.safetensors"), image)
-    assert windows < all_windows / 3
+    assert windows <= all_windows / 4
     inside = tuple(slice(*bounds) for bounds in regions[0].geometry.crop[::-1])
     assert reference.data[inside].sum() == reference.data.sum()
     around = labels.copy()
     around[inside] = 0
     assert not around.any()
-    agreement = dice(labels[inside] > 0, whole[inside] > 0, SPACING_MM)
-    assert agreement is not None
-    assert agreement > 0.9
+    # After so few steps the network sees structures in noise too, where nobody asks it any more.
     scores = [dice(each > 0, reference.data > 0, SPACING_MM) or 0.0 for each in (labels, whole)]
-    assert scores[0] >= scores[1]
+    assert scores[0] > scores[1] + 0.2
 
 
 @pytest.mark.slow

@@ -36,25 +36,42 @@ def map_isolated(
 
     `function`, items and outcomes must be picklable. An exception in `function` ends its process, which prints it.
     """
-    todo = deque(enumerate(items))
-    done: dict[int, Outcome | Died] = {}
-    workers: list[_Worker] = []
+    crew = _Crew(function, items, processes)
     try:
         for number in range(len(items)):
-            while number not in done:
-                while todo and len(workers) < processes:
-                    workers.append(_Worker(function))
-                    workers[-1].give(*todo.popleft())
-                for worker in _finished(workers):
-                    done[worker.number] = worker.outcome()
-                    if worker.is_dead or not todo:
-                        worker.end()
-                        workers.remove(worker)
-                    else:
-                        worker.give(*todo.popleft())
-            yield done.pop(number)
+            while number not in crew.done:
+                crew.work_on()
+            yield crew.done.pop(number)
     finally:
-        for worker in workers:
+        crew.end()
+
+
+class _Crew:
+    """The processes, the items that wait for one, and by their numbers the outcomes that wait for their turn."""
+
+    def __init__(self, function: Callable[[Any], Any], items: Sequence[Any], size: int) -> None:
+        self.done: dict[int, Any] = {}
+        self._function, self._size = function, size
+        self._todo = deque(enumerate(items))
+        self._workers: list[_Worker] = []
+
+    def work_on(self) -> None:
+        """See to it that all are at work, and wait for the next outcomes."""
+        while self._todo and len(self._workers) < self._size:
+            self._workers.append(_Worker(self._function))
+            self._workers[-1].give(*self._todo.popleft())
+        ready = wait([worker.connection for worker in self._workers])
+        for worker in [worker for worker in self._workers if worker.connection in ready]:
+            self.done[worker.number] = worker.outcome()
+            if self._todo and not worker.is_dead:
+                worker.give(*self._todo.popleft())
+            else:
+                self._workers.remove(worker)
+                worker.end()
+
+    def end(self) -> None:
+        """End all processes."""
+        for worker in self._workers:
             worker.end()
 
 
@@ -90,11 +107,6 @@ class _Worker:
         self._process.join()
         self._process.close()
         self.connection.close()
-
-
-def _finished(workers: Sequence[_Worker]) -> list[_Worker]:
-    ready = wait([worker.connection for worker in workers])
-    return [worker for worker in workers if worker.connection in ready]
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:

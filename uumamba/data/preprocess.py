@@ -133,7 +133,9 @@ def _on_network_axes(
     views = [on_canonical_axes(array, orientation) for array in arrays]
     copies = np.empty((len(views), *views[0].shape), dtype=dtype)
     for copy, view in zip(copies, views, strict=True):
-        copy[...] = view
+        # Plane by plane: what is read in another order than it is written stays in the cache.
+        for row in range(copy.shape[1]):
+            copy[:, row] = view[:, row]
     return copies.transpose(0, *(1 + axis for axis in plan.axes))
 
 

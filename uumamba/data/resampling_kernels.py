@@ -60,7 +60,7 @@ def weigh_plane(planes: Array, along: tuple[Array, Array, Array], first: tuple[P
     """
     by_plane, by_row, by_column = along
     first_row, first_column = first
-    width, columns = np.uintp(planes.shape[2]), np.uintp(out.shape[1])
+    width = np.uintp(planes.shape[2])
     line, total = np.empty(planes.shape[2]), np.empty(out.shape[1])
     for row in range(out.shape[0]):
         total[:] = 0.0
@@ -70,26 +70,18 @@ def weigh_plane(planes: Array, along: tuple[Array, Array, Array], first: tuple[P
                 in_plane, in_row = by_plane[plane], by_row[tap, row]
                 for place in range(width):
                     line[place] = (source[place] * in_plane) * in_row
-                for last in range(by_column.shape[0]):
-                    weights, ahead = by_column[last], np.uintp(last)
-                    for column in range(columns):
-                        total[column] += line[first_column[column] + ahead] * weights[column]
+                _add_taps(total, line, first_column, by_column)
         out[row] = total
 
 
 @_compiled
-def _winner(found: NDArray[np.int16], shares: Array, count: int, nearest: int) -> int:
-    """Which of the labels found has the largest share; a share of more than 1 by rounding is 1."""
-    best = 0
-    for at in range(count):
-        shares[at] = min(shares[at], 1.0)
-        if shares[at] > shares[best] or (shares[at] == shares[best] and found[at] < found[best]):
-            best = at
-    for at in range(count):
-        if found[at] == nearest and shares[at] == shares[best]:
-            best = at
-    winner: int = found[best]
-    return winner
+def _add_taps(total: Array, line: Array, first: Places, weights: Array) -> None:
+    """To each of `total` add its taps of a line, the first tap of all, then the second of all ..."""
+    columns = np.uintp(total.size)
+    for tap in range(weights.shape[0]):
+        by, ahead = weights[tap], np.uintp(tap)
+        for column in range(columns):
+            total[column] += line[first[column] + ahead] * by[column]
 
 
 @_compiled
@@ -106,34 +98,60 @@ def heaviest_labels(
     Of labels with equal shares that of the `nearest` voxel wins if it is among them, else the smallest.
     """
     found, shares = np.empty(8, labels.dtype), np.empty(8)
-    (by_first, by_second, by_third), (near_a, near_b, near_c) = weights, nearest
+    (by_first, by_second, (by_lower, by_upper)), (near_a, near_b, near_c) = weights, nearest
     (low_a, high_a), (low_b, high_b), (low_c, high_c) = corners
     columns = np.uintp(out.shape[2])
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             top = labels[low_a[i], low_b[j]], labels[low_a[i], high_b[j]]
             bottom = labels[high_a[i], low_b[j]], labels[high_a[i], high_b[j]]
+            above = by_first[0, i] * by_second[0, j], by_first[0, i] * by_second[1, j]
+            in_plane = (*above, by_first[1, i] * by_second[0, j], by_first[1, i] * by_second[1, j])
             near, line = labels[near_a[i], near_b[j]], out[i, j]
             for k in range(columns):
                 c, d = low_c[k], high_c[k]
                 upper = top[0][c], top[0][d], top[1][c], top[1][d]
                 around = (*upper, bottom[0][c], bottom[0][d], bottom[1][c], bottom[1][d])
-                label = around[0]
+                line[k] = around[0]
                 differ = False
-                for other in around:
-                    differ |= other != label
-                if not differ:
-                    line[k] = label
-                    continue
-                count = 0
-                for tap in range(8):
-                    label = around[tap]
-                    share = (by_first[tap >> 2, i] * by_second[(tap >> 1) & 1, j]) * by_third[tap & 1, k]
-                    at = 0
-                    while at < count and found[at] != label:
-                        at += 1
-                    if at == count:
-                        found[at], shares[at] = label, 0.0
-                        count += 1
-                    shares[at] += share
-                line[k] = _winner(found, shares, count, near[near_c[k]])
+                for label in around:
+                    differ |= label != around[0]
+                if differ:
+                    count = _share(around, in_plane, (by_lower[k], by_upper[k]), found, shares)
+                    line[k] = _winner(found, shares, count, near[near_c[k]])
+
+
+@_compiled
+def _share(
+    around: tuple[int, ...],
+    in_plane: tuple[float, ...],
+    along: tuple[float, float],
+    found: NDArray[np.int16],
+    shares: Array,
+) -> int:
+    """List the different labels of the 8 voxels `around` in `found`, with their shares; gives how many there are."""
+    count = 0
+    for tap in range(8):
+        at = 0
+        while at < count and found[at] != around[tap]:
+            at += 1
+        if at == count:
+            found[at], shares[at] = around[tap], 0.0
+            count += 1
+        shares[at] += in_plane[tap >> 1] * along[tap & 1]
+    return count
+
+
+@_compiled
+def _winner(found: NDArray[np.int16], shares: Array, count: int, nearest: int) -> int:
+    """Which of the labels found has the largest share; a share of more than 1 by rounding is 1."""
+    best = 0
+    for at in range(count):
+        shares[at] = min(shares[at], 1.0)
+        if shares[at] > shares[best] or (shares[at] == shares[best] and found[at] < found[best]):
+            best = at
+    for at in range(count):
+        if found[at] == nearest and shares[at] == shares[best]:
+            best = at
+    winner: int = found[best]
+    return winner

@@ -1,7 +1,7 @@
 """Folds by patient: what is learned from one image of a person is never tested on another of the same person."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,29 +22,34 @@ class Fold(Settings):
     test: tuple[str, ...] = ()
 
 
-def patient_folds(cases: Iterable[Case], *, folds: int = 5, seed: int) -> tuple[Fold, ...]:
+def patient_folds(
+    cases: Iterable[Case], *, folds: int = 5, seed: int, one_person: Collection[frozenset[str]] = ()
+) -> tuple[Fold, ...]:
     """Cross-validation folds, stratified by the detail "group" where cases have it.
 
-    Each case is validated in exactly one fold; all cases of a patient in the same. Numbers of patients differ by at
-    most one between folds, and so do those of each group. The result depends on names, groups and seed only, not on the
-    order of `cases`. Raises `InputError` if there are fewer patients than folds, or fewer than two folds.
+    Each case is validated in exactly one fold; all cases of a patient in the same, and those of patients who are
+    `one_person`. Numbers of persons differ by at most one between folds, and so do those of each group. The result
+    depends on names, groups and seed only, not on the order of `cases`. Raises `InputError` if there are fewer persons
+    than folds, or fewer than two folds.
     """
     ordered = sorted(cases, key=lambda case: case.name)
     require_distinct_names(ordered)
-    group_of = {case.patient: str(case.details.get("group")) for case in reversed(ordered)}
+    first = {patient: min(patients) for patients in one_person for patient in patients}
+    person_of = {case.name: first.get(case.patient, case.patient) for case in ordered}
+    group_of = {person_of[case.name]: str(case.details.get("group")) for case in reversed(ordered)}
     if not 2 <= folds <= len(group_of):
         raise InputError(
             f"folds must be 2 to the number of patients, {len(group_of)}, got {folds}; choose another number"
         )
     members: dict[str, list[str]] = defaultdict(list)
-    for patient in sorted(group_of):
-        members[group_of[patient]].append(patient)
+    for person in sorted(group_of):
+        members[group_of[person]].append(person)
     shuffled = [derive_generator(seed, "folds", group).permutation(members[group]) for group in sorted(members)]
-    fold_of = {str(patient): number % folds for number, patient in enumerate(np.concatenate(shuffled))}
+    fold_of = {str(person): number % folds for number, person in enumerate(np.concatenate(shuffled))}
     return tuple(
         Fold(
-            training=tuple(case.name for case in ordered if fold_of[case.patient] != number),
-            validation=tuple(case.name for case in ordered if fold_of[case.patient] == number),
+            training=tuple(case.name for case in ordered if fold_of[person_of[case.name]] != number),
+            validation=tuple(case.name for case in ordered if fold_of[person_of[case.name]] == number),
         )
         for number in range(folds)
     )

@@ -23,15 +23,19 @@ from uumamba.measures.lumen import Lumen
 from uumamba.measures.meeting import meeting_point, outward, with_corner
 from uumamba.measures.section import Outline, cut
 from uumamba.measures.skeleton import SkeletonGraph
-from uumamba.measures.territory import FOREIGN_SHARE, Territory
+from uumamba.measures.territory import Territory
 
 CUTOFF_VOXELS, CUTOFF_DIAMETERS = 10.0, 1.5
 """The larger of the two is the length of the waves below which a centreline is smoothed."""
 _ROUNDS = 2
+_FOREIGN_SHARE = 0.05
+"""Of another vessel in a section whose centroid is still good."""
 _THINNEST_VOXELS = 1.0
 _DRAWN_ON_RADII = 3.0
+_IN_THE_MIDDLE = 0.85
 _THIN_VOXELS = 1.5
-_MOST_STEPS = 200
+_MOST_STEPS, _LEFT_OUT = 200, 2
+_LOOKS_BACK_RADII = 2.0
 _SWERVE, _SHRINKS = 0.05, 0.05
 """A section goes on if its middle swerves and its diameter changes by less than these parts of its diameter."""
 
@@ -83,11 +87,11 @@ def find_centrelines(lumen: Lumen, step_mm: float) -> Centrelines:
     cores = [_core(chain, graph, lumen) for chain in chains]
     for _ in range(_ROUNDS):
         cores = _centred(cores, chains, lumen)
-    lines = _finished(cores, chains, graph, lumen)
-    even = [_even(line, step_mm) for line in lines]
+    even = [_even(line, step_mm) for line in _finished(cores, chains, graph, lumen)]
     thickness = [float(np.median(lumen.radius_mm(line.points_mm))) * line.length_mm for line in even]
     order = sorted(range(len(even)), key=lambda number: -thickness[number])
-    return Centrelines(tuple(even[number] for number in order), len(graph.junctions), graph.loops)
+    lines = [even[number] for number in order]
+    return Centrelines(tuple(lines), len(graph.junctions), graph.loops)
 
 
 def _is_long(chain: Chain, lumen: Lumen) -> bool:
@@ -117,12 +121,18 @@ def _core(chain: Chain, graph: SkeletonGraph, lumen: Lumen) -> FloatArray:
 
 
 def _dropped_mm(chain: Chain, graph: SkeletonGraph, lumen: Lumen, side: int) -> float:
-    """How much of a chain to drop at an end: as far as the largest ball that touches the tip, or the junction's."""
+    """How much of a chain to drop at an end: until it has come out of a corner to the vessel's middle, or of a ball.
+
+    From a corner on, the distance to the wall grows until the middle is reached, a diameter further on at the latest.
+    """
     points = chain.points_mm if side == 0 else chain.points_mm[::-1]
     along = arc_lengths_mm(points)
     if chain.free[side]:
         radii = lumen.radius_mm(points)
-        return float(along[np.argmax(along >= radii)]) if (along >= radii).any() else float(along[-1] / 2)
+        largest = np.maximum.accumulate(radii)
+        past = along >= 2 * (largest + lumen.voxel_mm)
+        widest = float(largest[np.argmax(past)] if past.any() else largest[-1])
+        return float(along[np.argmax(radii >= _IN_THE_MIDDLE * widest)]) + widest / 2
     apart = np.linalg.norm(points - points[0], axis=1)
     out = apart > graph.radius_mm(chain.nodes[side])
     return float(along[np.argmax(out)]) if out.any() else float(along[-1] / 2)
@@ -151,7 +161,7 @@ def _centred(cores: list[FloatArray], chains: list[Chain], lumen: Lumen) -> list
                 weights[index] = 0
                 continue
             share = territory.foreign_share(outline.inside_mm, number, along[index], length_mm=length)
-            weights[index] = share <= FOREIGN_SHARE
+            weights[index] = share <= _FOREIGN_SHARE
             targets[index] = outline.centre_mm if weights[index] else points[index]
         if np.count_nonzero(weights) < len(points) / 4:
             moved.append(core)
@@ -212,18 +222,22 @@ def _met(
 def _drawn_on(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
     """Points (n, 3) from where the vessel ends to before the first point of its core.
 
-    As long as whole cross-sections go on, they are followed; from there on the line is straight.
+    As long as whole cross-sections go on, they are followed, but for the last ones, which may be cut already; from
+    there on the line is straight.
     """
     line, radius = points, float(lumen.radius_mm(points[:1])[0])
     size: float | None = None
     while radius >= _THIN_VOXELS * lumen.voxel_mm and len(line) - len(points) < _MOST_STEPS:
-        direction = outward(line, radius)
-        outline = cut(lumen, line[0] + lumen.voxel_mm * direction, direction, radius)
-        if outline is None or not _goes_on(outline, line[0] + lumen.voxel_mm * direction, size):
+        direction = outward(line, _LOOKS_BACK_RADII * radius)
+        place = line[0] + lumen.voxel_mm * direction
+        outline = cut(lumen, place, direction, radius)
+        if outline is None or not _goes_on(outline, place, size):
             break
         size = outline.equivalent_mm if size is None else size
-        line = np.vstack([outline.centre_mm, line])
-    return np.vstack([_end_of(line, tip, lumen), line[: len(line) - len(points)]])
+        line = np.vstack([(place + outline.centre_mm) / 2, line])
+    added = max(0, len(line) - len(points) - _LEFT_OUT)
+    line = line[len(line) - len(points) - added :]
+    return np.vstack([_end_of(line, tip, lumen), line[:added]])
 
 
 def _goes_on(outline: Outline, place: FloatArray, size_mm: float | None) -> bool:
@@ -241,7 +255,7 @@ def _end_of(points: FloatArray, tip: FloatArray, lumen: Lumen) -> FloatArray:
     the line also comes at least as far as the skeleton's last voxel.
     """
     radius = float(lumen.radius_mm(points[:1])[0])
-    direction = outward(points, max(radius, 4 * lumen.voxel_mm))
+    direction = outward(points, max(_LOOKS_BACK_RADII * radius, 4 * lumen.voxel_mm))
     step = lumen.finest_mm / 8
     reach = np.arange(0, _DRAWN_ON_RADII * radius + 3 * lumen.voxel_mm, step)
     level = min(0.5, float(np.median(lumen.values(points))) / 2)

@@ -13,6 +13,8 @@ _STRAIGHTNESS = 0.5
 """Weight of the cosine of the turn against the ratio of radii, when two branches are chosen to go on."""
 _FAR_RADII = 3.0
 _End = tuple[int, int]
+_Seen = tuple[float, FloatArray]
+"""Radius in mm and direction (3,) of a branch outside a junction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +53,17 @@ def _partners(graph: SkeletonGraph, lumen: Lumen) -> dict[_End, _End]:
         ends = graph.ends_at(node)
         seen = {end: _beyond(graph, lumen, node, end) for end in ends}
         thickest = max(radius for radius, _ in seen.values())
-
-        def goes_on(
-            pair: tuple[_End, _End], seen: dict[_End, tuple[float, FloatArray]] = seen, most: float = thickest
-        ) -> float:
-            (first, one), (second, other) = seen[pair[0]], seen[pair[1]]
-            return min(first, second) / most - _STRAIGHTNESS * float(one @ other)
-
-        first, second = max(combinations(ends, 2), key=goes_on)
+        first, second = max(combinations(ends, 2), key=lambda pair: _goes_on(seen[pair[0]], seen[pair[1]], thickest))
         partner[first], partner[second] = second, first
     return partner
 
 
-def _beyond(graph: SkeletonGraph, lumen: Lumen, node: int, end: _End) -> tuple[float, FloatArray]:
+def _goes_on(first: _Seen, second: _Seen, thickest: float) -> float:
+    """How well two branches make one vessel: both thick, and away from each other."""
+    return min(first[0], second[0]) / thickest - _STRAIGHTNESS * float(first[1] @ second[1])
+
+
+def _beyond(graph: SkeletonGraph, lumen: Lumen, node: int, end: _End) -> _Seen:
     """A branch's radius in mm, and the direction to it, where it has left the junction's ball."""
     number, side = end
     points = graph.branches[number].points_mm

@@ -33,7 +33,7 @@ def with_corner(
     if min(here, along[-1] - here) < _TO_RADII * radius_mm:
         return None
     before, after = (_arm(passing_mm, here, side * radius_mm) for side in (-1, 1))
-    if -float(before[1] @ after[1]) > np.cos(np.radians(KINK_DEGREES)):
+    if not turns(before[1], -after[1]):
         return None
     corner = _nearest_to([before, after, *((points[0], outward(points, radius_mm)) for points in attached_mm)])
     if np.linalg.norm(corner - node_mm) > _FROM_RADII * radius_mm:
@@ -41,6 +41,12 @@ def with_corner(
     reach = _FROM_RADII * radius_mm
     points = np.vstack([passing_mm[along < here - reach], corner, passing_mm[along > here + reach]])
     return points, corner
+
+
+def turns(before: FloatArray, after: FloatArray) -> bool:
+    """Whether a vessel's directions (3,) before and after a junction differ by more than `KINK_DEGREES`."""
+    lengths = float(np.linalg.norm(before) * np.linalg.norm(after))
+    return bool(before @ after < np.cos(np.radians(KINK_DEGREES)) * lengths)
 
 
 def meeting_point(points_mm: FloatArray, parent_mm: FloatArray, node_mm: FloatArray, radius_mm: float) -> FloatArray:

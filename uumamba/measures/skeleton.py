@@ -6,6 +6,7 @@ of an end and to bumps of the wall, and loops round holes in the wall; both are 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from uumamba.core.thinning import skeleton
 from uumamba.measures.lumen import FloatArray, Lumen
 
 SPUR_RADII = 1.5
-"""A spur reaches no further from its junction than this many radii there; corners of a flat end are at 1.41."""
+"""A spur reaches no further, but for a voxel, from its junction than so many radii there; a flat end's corner 1.41."""
 FORKED_TIP_RADII = 2.0
 """Two ends that both reach no further from their junction than this are corners of one end."""
 MERGED_RADII = 0.5
@@ -26,6 +27,8 @@ _TOUCHING = 1.75
 _SHORTEST_LOOP = 4
 """Voxels of a path from a junction to itself; a shorter one is a corner of the junction, not a hole in the mask."""
 _Neighbours = list[set[int]]
+_Ends = dict[int, list[tuple[int, int]]]
+"""Node -> the branch ends that meet there: number of the branch, and 0 for its first end or 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,8 @@ class SkeletonGraph:
 
     def __init__(self, lumen: Lumen) -> None:
         self._lumen = lumen
+        self._radius_at: dict[bytes, float] = {}
+        self._radii_along: WeakKeyDictionary[Branch, FloatArray] = WeakKeyDictionary()
         self.nodes_mm: list[FloatArray] = []
         self.branches: dict[int, Branch] = {}
         voxels = np.argwhere(skeleton(lumen.solid))
@@ -64,23 +69,33 @@ class SkeletonGraph:
     @property
     def junctions(self) -> list[int]:
         """Nodes in which three or more branch ends meet."""
-        return [node for node, degree in self._degrees().items() if degree > 2]
+        return [node for node, ends in self._ends().items() if len(ends) > 2]
 
     @property
     def loops(self) -> int:
         """Independent loops: branches - nodes + 1."""
-        return len(self.branches) - len(self._degrees()) + 1 if self.branches else 0
+        return len(self.branches) - len(self._ends()) + 1 if self.branches else 0
 
     def radius_mm(self, node: int) -> float:
         """Distance from a node to the wall."""
-        return float(self._lumen.radius_mm(self.nodes_mm[node][None])[0])
+        place = self.nodes_mm[node].tobytes()
+        if place not in self._radius_at:
+            self._radius_at[place] = float(self._lumen.radius_mm(self.nodes_mm[node][None])[0])
+        return self._radius_at[place]
 
-    def _degrees(self) -> dict[int, int]:
-        degrees: dict[int, int] = {}
-        for branch in self.branches.values():
-            for node in branch.nodes:
-                degrees[node] = degrees.get(node, 0) + 1
-        return degrees
+    def _radii_mm(self, branch: Branch) -> FloatArray:
+        """Distances from a branch's points to the wall, which are looked up once: there are many rounds of pruning."""
+        if branch not in self._radii_along:
+            self._radii_along[branch] = self._lumen.radius_mm(branch.points_mm)
+        return self._radii_along[branch]
+
+    def _ends(self) -> _Ends:
+        """`ends_at` of every node."""
+        ends: _Ends = {}
+        for number, branch in self.branches.items():
+            for side, node in enumerate(branch.nodes):
+                ends.setdefault(node, []).append((number, side))
+        return ends
 
     def _trace(self, neighbours: _Neighbours, positions: FloatArray) -> None:
         """Make nodes of ends and of clusters of junction voxels, and branches of what lies between."""
@@ -104,61 +119,61 @@ class SkeletonGraph:
     def _simplify(self) -> None:
         """Prune spurs, then loops round holes in a wall, then merge junctions too near to each other; all of them."""
         while True:
-            degrees = self._degrees()
-            spurs = {number: reach for number in self.branches if (reach := self._spur(number, degrees)) is not None}
+            ends = self._ends()
+            spurs = {number: reach for number in self.branches if (reach := self._spur(number, ends)) is not None}
             if spurs:
                 number = min(spurs, key=spurs.__getitem__)
-                inner = max(self.branches[number].nodes, key=degrees.__getitem__)
+                inner = max(self.branches[number].nodes, key=lambda node: len(ends[node]))
                 del self.branches[number]
                 self._join(inner)
                 continue
-            handles = [number for number in self.branches if self._is_handle(number, degrees)]
-            if handles:
-                branch = self.branches.pop(min(handles, key=self._thickness_mm))
+            thin_first = sorted(self.branches, key=self._thickness_mm)
+            handle = next((number for number in thin_first if self._is_handle(number, ends)), None)
+            if handle is not None:
+                branch = self.branches.pop(handle)
                 for node in dict.fromkeys(branch.nodes):
                     self._join(node)
                 continue
-            short = [number for number in self.branches if self._is_short(number, degrees)]
+            short = [number for number in self.branches if self._is_short(number, ends)]
             if not short:
                 return
             self._contract(min(short, key=lambda number: self.branches[number].length_mm))
 
-    def _spur(self, number: int, degrees: dict[int, int]) -> float | None:
+    def _spur(self, number: int, ends: _Ends) -> float | None:
         """How far a spur reaches beyond the wall, in mm and below 0 if not; None for a branch that is no spur."""
         branch = self.branches[number]
-        tip, inner = sorted(branch.nodes, key=degrees.__getitem__)
-        if degrees[tip] != 1 or degrees[inner] < 3:
+        tip, inner = sorted(branch.nodes, key=lambda node: len(ends[node]))
+        if len(ends[tip]) != 1 or len(ends[inner]) < 3:
             return None
-        radius = self.radius_mm(inner)
+        radius, voxel = self.radius_mm(inner), float(self._lumen.spacing_mm.max())
+        across = [self.branches[other].nodes[1 - side] for other, side in ends[inner]]
+        corner = FORKED_TIP_RADII * radius + voxel
+        near = [node for node in across if len(ends[node]) == 1 and self._reach_mm(node, inner) < corner]
+        limit = corner if len(near) == 2 and len(ends[inner]) == 3 else SPUR_RADII * radius + voxel
         reach = self._reach_mm(tip, inner)
-        across = [self.branches[other].nodes[1 - side] for other, side in self.ends_at(inner)]
-        tips = [node for node in across if degrees[node] == 1]
-        near = [node for node in tips if self._reach_mm(node, inner) < FORKED_TIP_RADII * radius]
-        forked = len(near) == 2 and degrees[inner] == 3
-        limit = (FORKED_TIP_RADII if forked else SPUR_RADII) * radius + self._lumen.voxel_mm
         return reach - limit if reach < limit else None
 
     def _reach_mm(self, tip: int, inner: int) -> float:
         """From a junction to the wall beyond a tip."""
         return float(np.linalg.norm(self.nodes_mm[tip] - self.nodes_mm[inner])) + self.radius_mm(tip)
 
-    def _is_handle(self, number: int, degrees: dict[int, int]) -> bool:
+    def _is_handle(self, number: int, ends: _Ends) -> bool:
         """Whether a branch closes a loop round a hole in another's wall: all of it lies within a voxel of its balls."""
         branch = self.branches[number]
-        if min(degrees[node] for node in branch.nodes) < 3 or not self._closes_a_loop(number):
+        if min(len(ends[node]) for node in branch.nodes) < 3 or not self._closes_a_loop(number, ends):
             return False
-        others = np.vstack([other.points_mm for key, other in self.branches.items() if key != number])
-        apart = np.linalg.norm(branch.points_mm[:, None] - others, axis=2)
-        beyond = (apart - self._lumen.radius_mm(others)).min(axis=1)
+        others = [other for key, other in self.branches.items() if key != number]
+        apart = np.linalg.norm(branch.points_mm[:, None] - np.vstack([other.points_mm for other in others]), axis=2)
+        beyond = (apart - np.concatenate([self._radii_mm(other) for other in others])).min(axis=1)
         return bool(beyond.max() < self._lumen.voxel_mm)
 
-    def _closes_a_loop(self, number: int) -> bool:
+    def _closes_a_loop(self, number: int, ends: _Ends) -> bool:
         """Whether a branch's nodes are connected without it."""
         start, goal = self.branches[number].nodes
         reached, edge = {start}, [start]
         while edge and goal not in reached:
             node = edge.pop()
-            for other, side in self.ends_at(node):
+            for other, side in ends[node]:
                 across = self.branches[other].nodes[1 - side]
                 if other != number and across not in reached:
                     reached.add(across)
@@ -166,11 +181,11 @@ class SkeletonGraph:
         return goal in reached
 
     def _thickness_mm(self, number: int) -> float:
-        return float(np.median(self._lumen.radius_mm(self.branches[number].points_mm)))
+        return float(np.median(self._radii_mm(self.branches[number])))
 
-    def _is_short(self, number: int, degrees: dict[int, int]) -> bool:
+    def _is_short(self, number: int, ends: _Ends) -> bool:
         branch = self.branches[number]
-        if branch.nodes[0] == branch.nodes[1] or min(degrees[node] for node in branch.nodes) < 3:
+        if branch.nodes[0] == branch.nodes[1] or min(len(ends[node]) for node in branch.nodes) < 3:
             return False
         radius = max(self.radius_mm(node) for node in branch.nodes)
         return branch.length_mm < MERGED_RADII * radius + self._lumen.voxel_mm
@@ -245,11 +260,15 @@ def _paths(neighbours: _Neighbours, node_of: dict[int, int], seen: set[int]) -> 
                     direct.add(pair)
                     yield [start, step]
             elif step not in seen:
-                path = [start, step]
-                while path[-1] not in node_of:
-                    seen.add(path[-1])
-                    path.append(next(voxel for voxel in sorted(neighbours[path[-1]]) if voxel != path[-2]))
-                yield path
+                yield _walk(neighbours, node_of, [start, step], seen)
+
+
+def _walk(neighbours: _Neighbours, node_of: dict[int, int], path: list[int], seen: set[int]) -> list[int]:
+    """The path on to the next node; each voxel on the way has one neighbour behind and one before it."""
+    while path[-1] not in node_of:
+        seen.add(path[-1])
+        path.append(next(voxel for voxel in sorted(neighbours[path[-1]]) if voxel != path[-2]))
+    return path
 
 
 def _rings(neighbours: _Neighbours, node_of: dict[int, int], seen: set[int]) -> Iterator[list[int]]:

@@ -7,8 +7,8 @@ from scipy.spatial import cKDTree
 
 from uumamba.measures.curve import FloatArray
 
-FOREIGN_SHARE = 0.05
-"""Of a section's area that may belong to another vessel."""
+FOREIGN_SHARE = 0.01
+"""Of a section's area that may belong to another vessel: more would show in its maximal diameter."""
 
 
 class Territory:

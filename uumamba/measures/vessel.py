@@ -74,7 +74,7 @@ def find_vessels(label_map: NDArray[np.integer], spacing_mm: Sequence[float], nu
         found = find_centrelines(lumen, step)
         short += not found.lines
         junctions, loops = junctions + found.junctions, loops + found.loops
-        profiles = measure_profiles(found.lines, lumen, label_map.shape)
+        profiles = measure_profiles(found, lumen, label_map.shape)
         for line, sections in zip(found.lines, profiles, strict=True):
             zones = _zones_along(line, labels[place], corner, spacing_mm)
             vessels.append(_directed(Vessel(component, line, sections, zones)))

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from uumamba.reporting.style import new_figure, structure_colour, tidy
 
+_MARGIN_MM = 10.0
+
 
 def chambers_figure(
     label_map: np.ndarray, spacing_mm: Sequence[float], names: Mapping[str, Sequence[int]], *, title: str
@@ -28,7 +30,8 @@ def chambers_figure(
         drawn[:, :, middle].T, cmap=colours, vmin=0, vmax=len(names), origin="lower", extent=(0, width, 0, height),
         interpolation="nearest",
     )  # fmt: skip
-    left.invert_xaxis()
+    for cut, axis in ((left.set_xlim, 0), (left.set_ylim, 1)):
+        cut(*_limits(drawn, axis, spacing_mm[axis]))
     left.set_title(f"slice {middle + 1} of {slices}, mm", fontsize=9)
     left.tick_params(labelsize=7)
     place = np.arange(slices) * spacing_mm[2]
@@ -41,3 +44,11 @@ def chambers_figure(
     right.legend(frameon=False, fontsize=9)
     tidy(right)
     return figure
+
+
+def _limits(drawn: np.ndarray, axis: int, side_mm: float) -> tuple[float, float]:
+    """What is labelled and a little more, along x from the patient's right."""
+    filled = np.flatnonzero(drawn.any(axis=(1 - axis, 2)))
+    low, high = (filled[0], filled[-1] + 1) if len(filled) else (0, drawn.shape[axis])
+    limits = (float(low * side_mm) - _MARGIN_MM, float(high * side_mm) + _MARGIN_MM)
+    return limits[::-1] if axis == 0 else limits

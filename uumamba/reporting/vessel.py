@@ -17,7 +17,7 @@ from uumamba.reporting.style import new_figure, structure_colour, tidy
 
 PROFILES = 3
 """Vessels whose diameters are drawn, the largest first."""
-_MARGIN_MM = 8.0
+_MARGIN_MM = 4.0
 _NARROW = 0.11
 _LETTERS_PER_INCH = 13
 _MASK_GREY = 0.82
@@ -52,9 +52,9 @@ def vessel_figure(
     """
     shown = [number for number, vessel in enumerate(tree.vessels) if _measured(vessel)][:PROFILES]
     rows = max(1, len(shown))
-    figure = new_figure(12.5, max(5.2, 1.6 + 2.5 * rows), pad_inches=0.08, gap=0.03)
+    figure = new_figure(13.0, max(5.2, 1.6 + 2.5 * rows), pad_inches=0.08, gap=0.03)
     figure.suptitle("\n".join([title, _headline(whole)]), fontsize=11)
-    grid = figure.add_gridspec(rows, 4, width_ratios=(1.0, 1.0, 1.35, 1.35))
+    grid = figure.add_gridspec(rows, 4, width_ratios=(1.15, 1.15, 1.3, 1.3))
     for column, view in enumerate(_VIEWS):
         _draw_projection(figure.add_subplot(grid[:, column]), view, mask, spacing_mm, tree, whole)
     if not shown:
@@ -116,21 +116,31 @@ def _draw_projection(
     if whole.widest is not None:
         place = whole.widest[1].place_mm
         axes.plot(place[across], place[up], "o", color="black", fillstyle="none", markersize=11, markeredgewidth=1.5)
-    _frame(axes, view, flat, sides)
+    _frame(axes, view, flat, sides, tree)
 
 
-def _frame(axes: Axes, view: _View, flat: np.ndarray, sides: Sequence[float]) -> None:
-    """Cut to what is there; the patient's right and front are on the left; a scale in mm."""
-    for direction, (size, side) in enumerate(zip(flat.shape[::-1], sides, strict=True)):
-        filled = np.flatnonzero(flat.any(axis=direction))
-        low, high = (filled[0], filled[-1]) if len(filled) else (0, size - 1)
-        limits = (low * side - _MARGIN_MM, high * side + _MARGIN_MM)
-        (axes.set_xlim if direction == 0 else axes.set_ylim)(*(limits[::-1] if direction == 0 else limits))
+def _frame(axes: Axes, view: _View, flat: np.ndarray, sides: Sequence[float], tree: VesselTree) -> None:
+    """Cut to the vessels, or without one to the mask; the patient's right and front are on the left; a scale in mm."""
+    limits = []
+    for direction, axis in enumerate((view.across, view.up)):
+        found = np.flatnonzero(flat.any(axis=direction)) * float(sides[direction])
+        if tree.vessels:
+            found = np.concatenate([vessel.line.points_mm[:, axis] for vessel in tree.vessels])
+        low, high = (found.min(), found.max()) if len(found) else (0.0, flat.shape[1 - direction] * sides[direction])
+        margin = _MARGIN_MM + _margin_of(tree)
+        limits.append((float(low) - margin, float(high) + margin))
+    axes.set_xlim(*limits[0][::-1])
+    axes.set_ylim(*limits[1])
     axes.set_aspect("equal")
     axes.set_title(f"{view.name}, mm", fontsize=9)
     axes.tick_params(labelsize=7)
     for place, letter, edge in ((0.02, view.sides[0], "left"), (0.98, view.sides[1], "right")):
         axes.text(place, 0.985, letter, transform=axes.transAxes, ha=edge, va="top", fontsize=9, color="0.3")
+
+
+def _margin_of(tree: VesselTree) -> float:
+    """Half the widest section: centrelines lie in the middle of what is shown."""
+    return max((section.largest_mm or 0 for vessel in tree.vessels for section in vessel.sections), default=0.0) / 2
 
 
 def _at(vessel: Vessel, along_mm: Sequence[float]) -> np.ndarray:
@@ -152,7 +162,7 @@ def _draw_profile(axes: Axes, number: int, tree: VesselTree, whole: Part, zones:
     axes.plot(along, values["largest_mm"], color=colour, linewidth=0.9)
     axes.plot(along, values["smallest_mm"], color=colour, linewidth=0.9)
     axes.plot(along, values["equivalent_mm"], color="black", linewidth=1.5)
-    top = 1.3 * float(np.nanmax(values["largest_mm"]))
+    top = 1.5 * float(np.nanmax(values["largest_mm"]))
     axes.set_xlim(0, vessel.line.length_mm)
     axes.set_ylim(0, top)
     for place in vessel.line.breaks_mm:
@@ -184,7 +194,7 @@ def _shade_zones(axes: Axes, vessel: Vessel, zones: Mapping[str, Sequence[int]])
         axes.axvspan(low, high, color="0.5", alpha=0.16 if run % 2 else 0.04, linewidth=0)
         upright = (high - low) / length < _NARROW + 0.012 * len(names[first])
         axes.text(
-            (low + high) / 2, 0.03, names[first], transform=axes.get_xaxis_transform(), ha="center", va="bottom",
+            (low + high) / 2, 0.97, names[first], transform=axes.get_xaxis_transform(), ha="center", va="top",
             fontsize=7, color="0.25", rotation=90 if upright else 0,
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from uumamba.core.files import write_json
 from uumamba.core.log import log
 from uumamba.core.machine import describe_run, peak_memory_gb
 from uumamba.core.progress import track
+from uumamba.data.datasets.aorta import LABELS as AORTASEG24
 from uumamba.evaluation.label_file import LARGEST_NUMBER, read_structure_numbers
 from uumamba.evaluation.number_text import count_text
 from uumamba.evaluation.table import NOTE, Cell, write_csv
@@ -31,6 +32,7 @@ from uumamba.workflows.ventricle_case import VENTRICLE_COLUMNS, measure_ventricl
 from uumamba.workflows.vessel_case import VESSEL_COLUMNS, measure_vessels
 
 Kind = Literal["aorta", "coronary", "ventricle"]
+_FEWEST_ZONES = 12
 SCHEMA, SCHEMA_VERSION = "uumamba-measures", 1
 _COLUMNS_OF: dict[Kind, tuple[str, ...]] = {
     "aorta": VESSEL_COLUMNS,
@@ -144,12 +146,18 @@ def _measure_file(case: str, path: Path, job: _Job) -> MeasuredCase:
 
 
 def _numbered(image: Image, kind: Kind) -> Names:
-    """Without a file of names: the kind for a mask of a single number, else each number by itself."""
+    """Without a file of names: the kind for a mask of a single number, else each number by itself.
+
+    An aorta with at least half of AortaSeg24's numbers and no other has its names.
+    """
     if image.data.max() > LARGEST_NUMBER:
         raise InputError(f"its numbers go up to {image.data.max()}, at most {LARGEST_NUMBER} is a label; use --labels")
     found = (np.flatnonzero(np.bincount(image.data.ravel(), minlength=2)[1:]) + 1).tolist()
     if len(found) <= 1:
         return {kind: tuple(found) or (1,)}
+    if kind == "aorta" and len(found) >= _FEWEST_ZONES and max(found) < AORTASEG24.classes:
+        log.info("%d zones of 1 to %d: named as in AortaSeg24; --labels names others", len(found), max(found))
+        return {name: (number,) for name, number in AORTASEG24.structures.items()}
     return {f"label {number}": (number,) for number in found}
 
 

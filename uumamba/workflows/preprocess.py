@@ -90,7 +90,7 @@ def _folds(listing: Listing, planning: PlanningSettings) -> tuple[Fold, ...]:
     folds = listing.folds
     if folds is None:
         kept = [case for case in listing.training if case.name not in names]
-        folds = patient_folds(kept, folds=planning.folds, seed=seed)
+        folds = patient_folds(kept, folds=planning.folds, seed=seed, one_person=listing.one_person)
     else:
         log.info("%d folds as the data set gives them", len(folds))
     return tuple(fold.model_copy(update={"test": fold.test or names}) for fold in folds)

@@ -47,7 +47,7 @@ def image_duplicates(
                 yield Problem(other.file, what, "keep one of them", blocks=False, kind="same_image")
             elif patients in one_person:
                 what += ": the data set lists this person twice"
-                fix = "none in the files; a fold that learns from one and tests on the other does a little too well"
+                fix = "nothing to do: folds by patient keep both on one side"
                 yield Problem(other.file, what, fix, blocks=False, kind="same_image")
             else:
                 names = f"patient {other.case.patient} and not {first.case.patient}"

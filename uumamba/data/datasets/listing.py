@@ -14,7 +14,7 @@ class Listing:
 
     `training` are the cases to learn from and to validate on, `test` those of a split of their own, whose references
     may be withheld. `folds` are the official ones, None if there are none. A case with a problem may be left out.
-    `one_person` are patients who, as published, are the same person under two names.
+    `one_person` are patients who, as published, are the same person under two names; folds keep them together.
     """
 
     training: tuple[Case, ...]

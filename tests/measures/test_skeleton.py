@@ -1,0 +1,53 @@
+"""The skeleton graph: the mask's topology, without the spurs of wide ends and rough walls."""
+
+import numpy as np
+import pytest
+
+from tests.fakes.tubes import arc, draw, straight
+from uumamba.measures.lumen import Lumen
+from uumamba.measures.skeleton import SkeletonGraph
+
+SPACING = (1.0, 1.0, 1.0)
+
+
+def graph_of(mask: np.ndarray) -> SkeletonGraph:
+    return SkeletonGraph(Lumen(mask, SPACING))
+
+
+@pytest.mark.parametrize("radius", [0.9, 2.0, 5.0, 9.0])
+def test_a_tube_is_one_branch(radius: float) -> None:
+    graph = graph_of(draw(straight((1, 2, 3), 50, radius))[0])
+    assert (len(graph.branches), graph.junctions, graph.loops) == (1, [], 0)
+
+
+def test_a_rough_wall_grows_no_branches() -> None:
+    mask, _ = draw(straight((0, 0, 1), 60, 6.4))
+    rng = np.random.default_rng(0)
+    rough = mask.copy()
+    for axis in (0, 1):
+        for step in (-1, 1):
+            rough |= np.roll(mask, step, axis=axis) & (rng.random(mask.shape) < 0.3)
+    graph = graph_of(rough)
+    assert (len(graph.branches), graph.loops) == (1, 0)
+
+
+def test_crossing_tubes_meet_in_one_junction() -> None:
+    mask, _ = draw(straight((1, 0, 0), 60, 2.4, start=(-30, 0, 0)), straight((0, 1, 0), 60, 2.4, start=(0, -30, 0)))
+    graph = graph_of(mask)
+    assert (len(graph.branches), len(graph.junctions), graph.loops) == (4, 1, 0)
+    assert len(graph.ends_at(graph.junctions[0])) == 4
+
+
+def test_loops_are_counted() -> None:
+    ring = arc(20, 2 * np.pi, 2.6)
+    assert graph_of(draw(ring, flat=False)[0]).loops == 1
+    spoke = straight((1, 0, 0), 40, 2.6, start=(-20, 0, 0))
+    graph = graph_of(draw(ring, spoke, flat=False)[0])
+    assert (graph.loops, len(graph.branches), len(graph.junctions)) == (2, 3, 2)
+
+
+def test_a_ring_with_a_stalk_and_a_single_voxel() -> None:
+    stalk = straight((1, 0, 0), 25, 2.2, start=(20, 0, 0))
+    graph = graph_of(draw(arc(20, 2 * np.pi, 2.6), stalk, flat=False)[0])
+    assert (graph.loops, len(graph.branches), len(graph.junctions)) == (1, 2, 1)
+    assert not graph_of(np.ones((1, 1, 1), dtype=bool)).branches
