@@ -189,7 +189,7 @@ def test_the_official_test_split_alone_has_clinical_tables(my_data: Path, tmp_pa
         (("--labels", "none.yaml"), "none.yaml"),
         (("--dataset", "acdc", "--groups", "none.csv"), "none.csv: no such file"),
         (("--dataset", "acdc", "--cases", "none.csv"), "--cases none.csv: no such file"),
-        (("--dataset", "acdc", "--cases", "a", "--fold", "0"), "--cases and --fold both choose the cases"),
+        (("--dataset", "acdc", "--cases", "a", "--fold", "0"), "--cases chooses the cases, and so do --fold and --split"),
         (("--dataset", "acdc", "--references", "nowhere"), "nowhere: no such folder"),
     ],
 )
