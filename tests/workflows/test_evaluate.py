@@ -184,12 +184,12 @@ def test_the_official_test_split_alone_has_clinical_tables(my_data: Path, tmp_pa
     ("options", "message"),
     [
         (("--fold", "all", "--dataset", "acdc"), "--fold all: holds out no case"),
-        (("--fold", "0"), "--fold needs --dataset"),
+        (("--fold", "0"), "--fold and --split need --dataset"),
         (("--dataset", "acdk"), "--dataset acdk: no such data set; there are acdc"),
         (("--labels", "none.yaml"), "none.yaml"),
         (("--dataset", "acdc", "--groups", "none.csv"), "none.csv: no such file"),
         (("--dataset", "acdc", "--cases", "none.csv"), "--cases none.csv: no such file"),
-        (("--dataset", "acdc", "--cases", "a", "--fold", "0"), "--cases and --fold both choose the cases"),
+        (("--dataset", "acdc", "--cases", "a", "--fold", "0"), "--cases chooses the cases, and so do --fold and --split"),
         (("--dataset", "acdc", "--references", "nowhere"), "nowhere: no such folder"),
     ],
 )
