@@ -20,8 +20,8 @@ def test_the_whole_has_a_name_that_no_zone_has() -> None:
 
 
 def test_both_projections_have_one_scale() -> None:
-    labels = np.zeros((60, 12, 30), np.uint8)
-    labels[2:58, 3:9, 12:18] = 1
+    labels = np.zeros((60, 26, 30), np.uint8)
+    labels[2:58, 3:9, 12:18] = labels[50:58, 3:23, 12:18] = 1
     figure = measure_vessels(Image(labels, np.eye(4)), {"tube": (1,)}, kind="aorta", title="case 7").figure
     figure.canvas.draw()
     scales = [
