@@ -60,6 +60,20 @@ def test_a_branch_zone_begins_where_it_leaves_its_vessel() -> None:
     assert whole.measures["max_diameter_mm"].value == pytest.approx(12.4, abs=0.8)
 
 
+def test_a_zone_that_touches_another_vessel_beside_it_has_no_length() -> None:
+    """Two parallel tubes that touch over most of their length are one lumen with one centreline."""
+    mask, first = draw(straight((0, 0, 1), 70, 6.0), straight((0, 0, 1), 90, 3.0, start=(6, 0, 0)))
+    x, y, z = np.ogrid[tuple(slice(low, low + size) for low, size in zip(first, mask.shape, strict=True))]
+    labels = mask.astype(np.uint8)
+    labels[mask & ((x**2 + y**2 > 6.2**2) | (z > 70))] = 2
+    trunk, side = zone_parts(find_vessels(labels, SPACING, (1, 2)), SPACING, {"trunk": (1,), "side": (2,)})
+    assert trunk.measures["length_mm"].value == pytest.approx(70, rel=0.05)
+    assert side.measures["mean_equivalent_mm"].value == pytest.approx(6, abs=0.5)
+    for name in ("length_mm", "length_in_view_mm"):
+        assert side.measures[name].value is None
+        assert "of side, which touches another vessel; measure it by itself" in str(side.measures[name].reason)
+
+
 def test_an_empty_mask_has_no_number_but_a_reason() -> None:
     tree = find_vessels(np.zeros((8, 8, 8), dtype=np.uint8), SPACING, [1])
     part = whole_part(tree, SPACING, "aorta")

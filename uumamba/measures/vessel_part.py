@@ -29,6 +29,8 @@ VESSEL_MEASURES: dict[str, str] = {
 }
 """The measures of a vessel with their titles; those without a unit are counts, of the whole alone."""
 COUNTS = ("components", "branches", "junctions", "loops", "ends", "broken_branches")
+FOLLOWED_SHARE = 0.5
+"""A zone whose centreline, as thick as its mean diameter, fills less of its volume than this has no length."""
 _DIAMETERS = ("max_diameter_mm", "max_equivalent_mm", "mean_equivalent_mm", "min_equivalent_mm", "min_diameter_mm")
 
 
@@ -70,7 +72,24 @@ def zone_parts(tree: VesselTree, spacing_mm: Sequence[float], zones: Mapping[str
             length += float(steps[inside].sum())
             found += [(index, section) for section, within in zip(vessel.sections, inside, strict=True) if within]
         absent = f"{name} is absent" if not voxels else None
-        yield _part(name, (voxels, border, length), spacing_mm, found, absent)
+        yield _along_all_of_it(_part(name, (voxels, border, length), spacing_mm, found, absent))
+
+
+def _along_all_of_it(part: Part) -> Part:
+    """A zone without a length if the centrelines in it are far too short for its volume and diameter.
+
+    It then touches another vessel beside it, so that both are one lumen, with one centreline.
+    """
+    length, diameter = part.measures["length_in_view_mm"].value, part.measures["mean_equivalent_mm"].value
+    volume = part.measures["volume_in_view_ml"].value
+    if length is None or diameter is None or volume is None:
+        return part
+    share = length * np.pi * (diameter / 2) ** 2 / (1000 * volume)
+    if share >= FOLLOWED_SHARE:
+        return part
+    reason = f"the centreline follows {share:.0%} of {part.name}, which touches another vessel; measure it by itself"
+    unknown = dict.fromkeys(("length_mm", "length_in_view_mm"), Measurement(None, reason))
+    return Part(part.name, {**part.measures, **unknown}, part.widest, part.narrowest)
 
 
 def _part(
