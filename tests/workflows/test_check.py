@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,15 @@ def test_a_file_that_ends_its_process_is_that_files_problem(tmp_path: Path) -> N
         [("crash", "case03.nii.gz", "reading it ended the process (signal SIGABRT)")] if number == 3 else []
         for number in range(5)
     ]
+
+
+def test_of_a_case_in_frames_the_file_that_ends_its_process_is_found(tmp_path: Path) -> None:
+    case = write_clean(tmp_path, "MRI").training[3]
+    (found,) = examine([replace(case, images=case.images * 2, frames=(0, 0), label_frame=0)], Deadly(), 1)
+    assert [(problem.file.name, problem.what) for problem in found.problems] == [
+        ("case03.nii.gz", "reading it ended the process (signal SIGABRT)")
+    ]
+    assert found.problems[0].file == case.label_map
 
 
 def test_the_screen_shows_the_first_of_many_problems_of_one_cause() -> None:

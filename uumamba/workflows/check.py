@@ -98,11 +98,12 @@ def _voxels(files: Sequence[Path]) -> list[int]:
 
 def _crash(case: Case, died: Died, check_case: CaseCheck) -> CaseFacts:
     """A case whose process ended: its files are read again one by one, to know which it was."""
-    files, alone = list(case.images), [replace(case, images=(path,), label_map=None) for path in case.images]
+    files = list(dict.fromkeys(case.images))
+    alone = [replace(case, images=(path,), frames=None, label_map=None) for path in files]
     if case.label_map is not None:
         files.append(case.label_map)
-        alone.append(replace(case, images=()))
-    check_file = replace(check_case, channels=None, reference_required=False)
+        alone.append(replace(case, images=(), frames=None))
+    check_file = replace(check_case, channels=None, reference_required=False, max_dimensions=4)
     outcomes = map_isolated(check_file, alone, processes=1)
     ends = [(path, end) for path, end in zip(files, outcomes, strict=True) if isinstance(end, Died)]
     fix = "convert it with another program, or use a machine or job with more memory if that was what ended"
