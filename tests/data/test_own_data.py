@@ -304,3 +304,11 @@ def test_mirrored_axes_are_axes(tmp_path: Path) -> None:
         file.write("mirrored_axes: [1, 3]\n")
     with pytest.raises(InputError, match=r"boxes\.yaml: mirrored_axes\.1: .*0, 1 or 2"):
         find_dataset(f"csv:{tmp_path / 'boxes.csv'}")
+
+
+def test_a_test_case_of_the_decathlon_is_a_path(tmp_path: Path) -> None:
+    write_decathlon(tmp_path / "boxes")
+    path = tmp_path / "boxes" / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"test": [{"image": "./imagesTs/unseen.nii.gz"}]}))
+    (problem,) = problems(find_dataset(f"decathlon:{tmp_path / 'boxes'}").list_cases(None))
+    assert problem == "dataset.json: test holds {'image': './imagesTs/unseen.nii.gz'}, which is no image's path"
