@@ -139,6 +139,10 @@ def test_nnunet_folds_that_lie_there_are_taken(tmp_path: Path) -> None:
     (folder / "splits_final.json").write_text("[1]")
     listing = find_dataset(f"nnunet:{folder}").list_cases(None)
     assert problems(listing) == ["splits_final.json: is no list of folds with train and val"]
+    for content in ([], [{"train": list(NAMES), "val": []}]):
+        (folder / "splits_final.json").write_text(json.dumps(content))
+        listing = find_dataset(f"nnunet:{folder}").list_cases(None)
+        assert problems(listing) == ["splits_final.json: has no fold, or one without cases on both sides"]
 
 
 @pytest.mark.parametrize(
@@ -292,3 +296,19 @@ def test_tubular_are_structures(tmp_path: Path) -> None:
     message = r"boxes\.yaml: tubular: 'three' is no structure; there are one, two; correct the name"
     with pytest.raises(InputError, match=message):
         find_dataset(f"csv:{tmp_path / 'boxes.csv'}")
+
+
+def test_mirrored_axes_are_axes(tmp_path: Path) -> None:
+    write_table(tmp_path / "boxes.csv")
+    with (tmp_path / "boxes.yaml").open("a") as file:
+        file.write("mirrored_axes: [1, 3]\n")
+    with pytest.raises(InputError, match=r"boxes\.yaml: mirrored_axes\.1: .*0, 1 or 2"):
+        find_dataset(f"csv:{tmp_path / 'boxes.csv'}")
+
+
+def test_a_test_case_of_the_decathlon_is_a_path(tmp_path: Path) -> None:
+    write_decathlon(tmp_path / "boxes")
+    path = tmp_path / "boxes" / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"test": [{"image": "./imagesTs/unseen.nii.gz"}]}))
+    (problem,) = problems(find_dataset(f"decathlon:{tmp_path / 'boxes'}").list_cases(None))
+    assert problem == "dataset.json: test holds {'image': './imagesTs/unseen.nii.gz'}, which is no image's path"

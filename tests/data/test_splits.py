@@ -122,3 +122,11 @@ def test_a_person_of_two_names_is_on_one_side(cases: list[Case], seed: int) -> N
     assert patient_folds(cases, folds=4, seed=seed, one_person=[frozenset({"q1", "q2"})]) == patient_folds(
         cases, folds=4, seed=seed
     )
+
+
+@given(cases=case_lists(), seed=st.integers(0, 9))
+def test_a_person_of_two_names_is_tested_on_as_a_whole(cases: list[Case], seed: int) -> None:
+    twice = frozenset({"p0", "p3"})
+    tested = patients_to_test(cases, fraction=0.4, seed=seed, one_person=[twice])
+    there = {case.patient for case in cases} & twice
+    assert {case.patient for case in tested} & twice in (set(), there)

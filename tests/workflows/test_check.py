@@ -1,7 +1,9 @@
 """`uumamba check`: what it prints, writes and exits with."""
 
 import csv
+import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tests.fakes.program import uumamba
 from uumamba.core.files import read_json
 from uumamba.data.problem import KINDS, Problem
 from uumamba.imaging.files import read_label_map, write_label_map
+from uumamba.workflows import case_processes
 from uumamba.workflows.check import examine
 from uumamba.workflows.check_result import CheckResult
 from uumamba.workflows.check_screen import tables
@@ -118,6 +121,28 @@ def test_a_file_that_ends_its_process_is_that_files_problem(tmp_path: Path) -> N
         [("crash", "case03.nii.gz", "reading it ended the process (signal SIGABRT)")] if number == 3 else []
         for number in range(5)
     ]
+
+
+def test_of_a_case_in_frames_the_file_that_ends_its_process_is_found(tmp_path: Path) -> None:
+    case = write_clean(tmp_path, "MRI").training[3]
+    (found,) = examine([replace(case, images=case.images * 2, frames=(0, 0), label_frame=0)], Deadly(), 1)
+    assert [(problem.file.name, problem.what) for problem in found.problems] == [
+        ("case03.nii.gz", "reading it ended the process (signal SIGABRT)")
+    ]
+    assert found.problems[0].file == case.label_map
+
+
+@pytest.mark.parametrize("free", [10**12, 1])
+def test_as_many_cases_at_once_as_memory_has_room_for(
+    free: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cases = write_clean(tmp_path, "MRI")
+    without = replace(cases.training[0], label_map=None)
+    monkeypatch.setattr(case_processes, "available_bytes", lambda _: free)
+    with caplog.at_level(logging.INFO):
+        facts = examine([without, *cases.training[1:3]], cases.check_test, None)
+    assert [found.problems for found in facts] == [()] * 3
+    assert ("cases are checked one by one" in caplog.text) == (free == 1)
 
 
 def test_the_screen_shows_the_first_of_many_problems_of_one_cause() -> None:

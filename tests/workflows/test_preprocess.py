@@ -10,10 +10,13 @@ import pytest
 
 from tests.fakes import program
 from tests.fakes.folders import contents, written
+from tests.fakes.own_data import NAMES, write_decathlon, write_table
 from uumamba.core.files import hash_file, read_json
+from uumamba.data.datasets import acdc
 from uumamba.data.plan import read_plan
 from uumamba.data.splits import read_folds
 from uumamba.data.store import PreprocessedStore
+from uumamba.data.work_folder import WorkFolder
 from uumamba.imaging.files import read_image, read_label_map, write_image, write_label_map
 from uumamba.imaging.image import Image
 
@@ -192,3 +195,85 @@ def test_an_image_whose_grid_is_another_is_told_with_both_files(
     error = capsys.readouterr().err
     assert path.name in error
     assert reference.name in error
+
+
+def preprocess_own(dataset: str, work: Path, *overrides: str) -> int:
+    """`uumamba preprocess` of one's own data with tiny settings."""
+    return program.uumamba("preprocess", "--dataset", dataset, "--work", work, *program.settings(*overrides))
+
+
+def test_folds_of_an_earlier_version_are_kept_beside_their_runs(
+    data: Path, my_work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not knowing that two patients are one person it could put them on two sides."""
+    folds = "planning.folds=3"
+    assert program.preprocess(data, my_work, folds) == 0
+    before = read_folds(my_work / "acdc" / "folds.json")
+    monkeypatch.setattr(acdc, "ONE_PERSON", (frozenset({"patient001", "patient002"}),))
+    (my_work / "acdc" / "runs" / "acdc").mkdir(parents=True)
+    assert program.preprocess(data, my_work, folds) == 0
+    assert read_folds(my_work / "acdc" / "folds.json") == before
+    assert "the folds of an earlier version are kept" in " ".join(capsys.readouterr().err.split())
+    shutil.rmtree(my_work / "acdc" / "runs")
+    assert program.preprocess(data, my_work, folds) == 0
+    assert read_folds(my_work / "acdc" / "folds.json") != before
+
+
+def test_a_changed_image_is_noticed_though_its_label_map_has_the_same_name(tmp_path: Path) -> None:
+    write_decathlon(tmp_path / "boxes")
+    assert preprocess_own(f"decathlon:{tmp_path / 'boxes'}", tmp_path / "work") == 0
+    stored = WorkFolder(tmp_path / "work" / "boxes").store("2d").read_case(NAMES[0])[0]
+    path = tmp_path / "boxes" / "imagesTr" / f"{NAMES[0]}.nii.gz"
+    image = read_image(path)
+    write_image(path, Image(image.data[::-1].copy(), image.affine))
+    assert preprocess_own(f"decathlon:{tmp_path / 'boxes'}", tmp_path / "work") == 0
+    assert (WorkFolder(tmp_path / "work" / "boxes").store("2d").read_case(NAMES[0])[0] != stored).any()
+
+
+def test_a_work_folder_in_the_place_of_the_data_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both have a dataset.json, which would be lost."""
+    write_decathlon(tmp_path / "boxes")
+    before = contents(tmp_path)
+    assert preprocess_own(f"decathlon:{tmp_path / 'boxes'}", tmp_path) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert f"--work {tmp_path}: would write into {tmp_path / 'boxes'}, which holds the data set itself" in error
+    assert contents(tmp_path) == before
+
+
+def test_no_plan_knows_what_is_kept_for_the_test(tmp_path: Path) -> None:
+    write_table(tmp_path / "boxes.csv")
+    kept = ("planning.test_fraction=0.34", "planning.folds=2")
+    assert preprocess_own(f"csv:{tmp_path / 'boxes.csv'}", tmp_path / "work", *kept) == 0
+    folder = WorkFolder(tmp_path / "work" / "boxes")
+    first, second = folder.read_folds()
+    assert first.test == second.test
+    assert len(first.test) == 2
+    assert set(folder.store("2d").cases()) == set(folder.read_record()["cases"]) == set(NAMES) - set(first.test)
+    assert len(read_json(folder.nnunet / "dataset_fingerprint.json")["spacings"]) == 4
+
+
+def test_a_patient_on_both_sides_of_a_tables_fold_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "boxes.csv"
+    write_table(table, columns="case,image,label,patient,fold")
+    table.write_text(table.read_text().replace("case0_seg.nii.gz,0,0", "case0_seg.nii.gz,0,1"))
+    assert preprocess_own(f"csv:{table}", tmp_path / "work") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "boxes.csv: patient 0 is on both sides of fold 0, 1 (case0, case2, case4); give all cases of a" in error
+    assert not (tmp_path / "work").exists()
+
+
+def test_images_of_one_slice_have_no_3d_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "boxes.csv"
+    write_table(table)
+    for name in NAMES:
+        flat = read_image(tmp_path / f"{name}.nii.gz")
+        write_image(tmp_path / f"{name}.nii.gz", Image(flat.data[..., 5:6], flat.affine))
+        path = tmp_path / f"{name}_seg.nii.gz"
+        labels = read_label_map(path).data[..., 5:6]
+        write_label_map(path, labels, like=Image(labels, flat.affine))
+    assert preprocess_own(f"csv:{table}", tmp_path / "work", "planning.configurations=[2d,3d_fullres]") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "planning.configurations: 3d_fullres cannot be planned for images of one slice; leave it out" in error
+    assert preprocess_own(f"csv:{table}", tmp_path / "work") == 0

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uumamba.core.errors import UumambaError
+from uumamba.data.case import Case
 from uumamba.data.plan import Plan
 from uumamba.data.preprocess import Geometry, preprocessing_bytes
+from uumamba.imaging.files import read_size
 from uumamba.imaging.image import ImageSize
 from uumamba.imaging.orientation import STORED, find_orientation
 
@@ -19,10 +22,24 @@ _MALLOC = 1.1
 
 @dataclass(frozen=True)
 class CaseSize:
-    """What the headers of a case's images and of its label map say."""
+    """What the headers of a case's images and of its label map, if there is one, say."""
 
     images: tuple[ImageSize, ...]
-    label_map: ImageSize
+    label_map: ImageSize | None
+
+    @property
+    def files(self) -> tuple[ImageSize, ...]:
+        """All of them."""
+        return self.images if self.label_map is None else (*self.images, self.label_map)
+
+
+def size_of_case(case: Case) -> CaseSize | None:
+    """Read the headers of a case's files; None if one cannot be read: the case will fail when it is read as a whole."""
+    try:
+        images = tuple(read_size(path, max_dimensions=4) for path in dict.fromkeys(case.images))
+        return CaseSize(images, None if case.label_map is None else read_size(case.label_map, max_dimensions=4))
+    except UumambaError:
+        return None
 
 
 def reading_bytes(size: ImageSize) -> int:
@@ -32,7 +49,7 @@ def reading_bytes(size: ImageSize) -> int:
 
 def checking_bytes(size: CaseSize) -> int:
     """The most that a case holds while it is checked and measured: all its files as read, and a mask."""
-    voxels = math.prod(size.label_map.shape)
+    voxels = max(math.prod(file.shape) for file in size.files)
     return with_gaps(_files_bytes(size) + max(_decoding_bytes(size), 2 * voxels))
 
 
@@ -74,12 +91,12 @@ def geometry_of(size: ImageSize, plan: Plan) -> Geometry:
 def _files_bytes(size: CaseSize) -> int:
     """All images and the label map, of one byte per voxel, as they are once they are read."""
     images = sum(math.prod(image.shape) * min(image.voxel_bytes, _kept(image)) for image in size.images)
-    return images + math.prod(size.label_map.shape)
+    return images + (0 if size.label_map is None else math.prod(size.label_map.shape))
 
 
 def _decoding_bytes(size: CaseSize) -> int:
     """What reading the largest file holds beside what stays of it: the file's voxels, in pieces until all are there."""
-    return max(math.prod(file.shape) * (file.voxel_bytes + 1) for file in (*size.images, size.label_map))
+    return max(math.prod(file.shape) * (file.voxel_bytes + 1) for file in size.files)
 
 
 def _kept(image: ImageSize) -> int:

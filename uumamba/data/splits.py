@@ -34,8 +34,7 @@ def patient_folds(
     """
     ordered = sorted(cases, key=lambda case: case.name)
     require_distinct_names(ordered)
-    first = {patient: min(patients) for patients in one_person for patient in patients}
-    person_of = {case.name: first.get(case.patient, case.patient) for case in ordered}
+    person_of = _persons(ordered, one_person)
     group_of = {person_of[case.name]: str(case.details.get("group")) for case in reversed(ordered)}
     if not 2 <= folds <= len(group_of):
         raise InputError(
@@ -55,13 +54,31 @@ def patient_folds(
     )
 
 
-def patients_to_test(cases: Iterable[Case], *, fraction: float, seed: int) -> tuple[Case, ...]:
-    """The cases of a fraction of the patients, of one at least; it depends on names and seed only."""
+def patients_to_test(
+    cases: Iterable[Case], *, fraction: float, seed: int, one_person: Collection[frozenset[str]] = ()
+) -> tuple[Case, ...]:
+    """The cases of a fraction of the persons, of one at least; it depends on names and seed only.
+
+    Patients who are `one_person` count as one, and are chosen together.
+    """
     ordered = sorted(cases, key=lambda case: case.name)
-    patients = sorted({case.patient for case in ordered})
-    count = max(round(fraction * len(patients)), 1)
-    chosen = set(derive_generator(seed, "test").permutation(patients)[:count].tolist())
-    return tuple(case for case in ordered if case.patient in chosen)
+    person_of = _persons(ordered, one_person)
+    persons = sorted(set(person_of.values()))
+    count = max(round(fraction * len(persons)), 1)
+    chosen = set(derive_generator(seed, "test").permutation(persons)[:count].tolist())
+    return tuple(case for case in ordered if person_of[case.name] in chosen)
+
+
+def same_sides(folds: Iterable[Fold], others: Iterable[Fold]) -> bool:
+    """Whether both train and validate on the same cases, fold by fold, whatever they test on."""
+    first, second = ([(each.training, each.validation) for each in side] for side in (folds, others))
+    return first == second
+
+
+def _persons(cases: Iterable[Case], one_person: Collection[frozenset[str]]) -> dict[str, str]:
+    """Case -> the first patient's name of its person."""
+    first = {patient: min(patients) for patients in one_person for patient in patients}
+    return {case.name: first.get(case.patient, case.patient) for case in cases}
 
 
 def write_folds(path: Path, folds: Iterable[Fold]) -> None:

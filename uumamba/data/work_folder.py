@@ -10,7 +10,7 @@ from uumamba.data.datasets.description import DatasetDescription, read_descripti
 from uumamba.data.datasets.spec import dataset_name
 from uumamba.data.fold_names import Split
 from uumamba.data.plan import Plan, read_plan
-from uumamba.data.splits import Fold, read_folds, write_folds
+from uumamba.data.splits import Fold, read_folds, same_sides, write_folds
 from uumamba.data.store import PreprocessedStore
 
 
@@ -48,6 +48,11 @@ class WorkFolder:
             raise InputError(f"--name {name}: must be a plain folder name, without separators")
         return self.runs / name / f"fold_{fold}"
 
+    @property
+    def has_runs(self) -> bool:
+        """Whether any training was begun."""
+        return self.runs.is_dir() and any(self.runs.iterdir())
+
     def read_plan(self, configuration: str) -> Plan:
         """The plan of a configuration; an `InputError` says how to make it if it is not there."""
         if not self.plan(configuration).is_file():
@@ -79,13 +84,11 @@ class WorkFolder:
     def write_folds(self, folds: Sequence[Fold]) -> None:
         """Keep the folds; `InputError` if there are runs that were trained with others."""
         before = read_folds(self.folds) if self.folds.is_file() else folds
-        changed = [(each.training, each.validation) for each in before] != [
-            (each.training, each.validation) for each in folds
-        ]
-        if changed and self.runs.is_dir() and any(self.runs.iterdir()):
+        if self.has_runs and not same_sides(before, folds):
             raise InputError(
                 f"{self.folds}: the folds would change, but {self.runs} holds runs trained with them, whose held-out "
-                "cases would be lost; keep the data, planning.folds and planning.split_seed, or use another --work"
+                "cases would be lost; keep the data and planning.folds, split_seed and test_fraction, or use another "
+                "--work"
             )
         write_folds(self.folds, folds)
 

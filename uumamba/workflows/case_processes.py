@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import torch
 
-from uumamba.core.errors import InputError, TooLargeError
+from uumamba.core.errors import TooLargeError
 from uumamba.core.held_memory import available_bytes, held_bytes
 from uumamba.core.log import log
 from uumamba.core.machine import available_cores
 from uumamba.data.case import Case
-from uumamba.data.memory import CaseSize, checking_bytes, storing_bytes
+from uumamba.data.memory import CaseSize, checking_bytes, size_of_case, storing_bytes
 from uumamba.data.plan import Plan
-from uumamba.imaging.files import read_size
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,8 @@ class CaseProcesses:
     @classmethod
     def of(cls, cases: Sequence[Case], asked: int | None) -> "CaseProcesses":
         """Read the headers of all cases' files."""
-        sizes = {}
-        for case in cases:
-            try:
-                files = [read_size(path, max_dimensions=4) for path in case.files]
-            except InputError:
-                continue
-            sizes[case.name] = CaseSize(tuple(files[:-1]), files[-1])
-        return cls(sizes, asked)
+        sizes = {case.name: size_of_case(case) for case in cases}
+        return cls({name: size for name, size in sizes.items() if size is not None}, asked)
 
     def to_check(self, cases: Sequence[Case]) -> int:
         """For checking and measuring these cases; raises `TooLargeError` if there is too little memory for one."""

@@ -5,23 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-import torch
-
 from uumamba.config import RunConfig
 from uumamba.core.console import make_console
-from uumamba.core.errors import InputError
-from uumamba.core.held_memory import available_bytes
+from uumamba.core.errors import InputError, TooLargeError
 from uumamba.core.isolation import Died, map_isolated
 from uumamba.core.log import log
-from uumamba.core.machine import available_cores
 from uumamba.core.progress import track
 from uumamba.data.case import Case
 from uumamba.data.checks.cases import CasesToCheck, all_problems
 from uumamba.data.checks.facts import CaseCheck, CaseFacts
 from uumamba.data.checks.folder import folder_cases, folder_problems
-from uumamba.data.checks.size import processes_that_fit, voxels_of
 from uumamba.data.datasets.table import find_dataset
+from uumamba.data.memory import CaseSize, checking_bytes, size_of_case
 from uumamba.data.problem import Problem
+from uumamba.workflows.case_processes import number_of_processes
 from uumamba.workflows.check_result import CheckResult, require_room, write_check
 from uumamba.workflows.check_screen import tables
 
@@ -36,7 +33,7 @@ def check(dataset: str | None, data: Path | None, config: RunConfig, *, output: 
         require_room(output)
     started = perf_counter()
     cases = _cases(dataset, data, config)
-    processes = config.hardware.processes or available_cores()
+    processes = config.hardware.processes
     training = examine(cases.training, cases.check_training, processes)
     test = examine(cases.test, cases.check_test, processes)
     problems = all_problems(cases, training, test)
@@ -51,14 +48,12 @@ def check(dataset: str | None, data: Path | None, config: RunConfig, *, output: 
         raise InputError(f"{cases.place}: problems that block: {result.counts['blocks']}; correct them and check again")
 
 
-def examine(cases: Sequence[Case], check_case: CaseCheck, processes: int) -> list[CaseFacts]:
-    """The facts of each case, read in processes of their own, as many at a time as memory has room for."""
+def examine(cases: Sequence[Case], check_case: CaseCheck, processes: int | None) -> list[CaseFacts]:
+    """The facts of each case, read in as many processes as are asked for, or as memory has room for."""
     if not cases:
         return []
-    free = available_bytes(torch.device("cpu"))
-    if free is not None:
-        processes = processes_that_fit(cases, processes, free_bytes=free, measure=_voxels)
-    outcomes = track(map_isolated(check_case, cases, processes=processes), "check cases", total=len(cases))
+    at_once = _side_by_side(cases) if processes is None else processes
+    outcomes = track(map_isolated(check_case, cases, processes=at_once), "check cases", total=len(cases))
     return [
         _crash(case, outcome, check_case) if isinstance(outcome, Died) else outcome
         for case, outcome in zip(cases, outcomes, strict=True)
@@ -91,18 +86,25 @@ def _folder_cases(folder: Path) -> CasesToCheck:
     return CasesToCheck(folder, cases, problems=problems)
 
 
-def _voxels(files: Sequence[Path]) -> list[int]:
-    sizes = map_isolated(voxels_of, files, processes=1)
-    return [0 if isinstance(size, Died) else size for size in sizes]
+def _side_by_side(cases: Sequence[Case]) -> int:
+    """How many cases memory has room for; one where it has none, as only the largest may then fail."""
+    sizes = map_isolated(size_of_case, cases, processes=1)  # a header can end its process too
+    needed = [checking_bytes(size) for size in sizes if isinstance(size, CaseSize)]
+    try:
+        return number_of_processes("check cases", needed, None)
+    except TooLargeError as error:
+        log.warning("%s; cases are checked one by one", str(error).partition(";")[0])
+        return 1
 
 
 def _crash(case: Case, died: Died, check_case: CaseCheck) -> CaseFacts:
     """A case whose process ended: its files are read again one by one, to know which it was."""
-    files, alone = list(case.images), [replace(case, images=(path,), label_map=None) for path in case.images]
+    files = list(dict.fromkeys(case.images))
+    alone = [replace(case, images=(path,), frames=None, label_map=None) for path in files]
     if case.label_map is not None:
         files.append(case.label_map)
-        alone.append(replace(case, images=()))
-    check_file = replace(check_case, channels=None, reference_required=False)
+        alone.append(replace(case, images=(), frames=None))
+    check_file = replace(check_case, channels=None, reference_required=False, max_dimensions=4)
     outcomes = map_isolated(check_file, alone, processes=1)
     ends = [(path, end) for path, end in zip(files, outcomes, strict=True) if isinstance(end, Died)]
     fix = "convert it with another program, or use a machine or job with more memory if that was what ended"

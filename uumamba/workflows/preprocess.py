@@ -3,7 +3,7 @@
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from uumamba.core.progress import track
 from uumamba.core.versions import installed_versions
 from uumamba.data.case import Case
 from uumamba.data.case_reading import read_case_images, read_case_labels
+from uumamba.data.checks.patients import name_problems, split_problems
 from uumamba.data.checks.reading import read_case
 from uumamba.data.datasets.dataset import Dataset
 from uumamba.data.datasets.description import DatasetDescription, write_description
@@ -29,7 +30,7 @@ from uumamba.data.plan import Plan, PlanningSettings, write_plan
 from uumamba.data.planning import CaseFingerprint, fingerprint_case, plan_dataset, samples_per_case
 from uumamba.data.preprocess import PREPROCESSING_VERSION, plan_spacing, preprocess_case
 from uumamba.data.problem import Problem
-from uumamba.data.splits import Fold, patient_folds, patients_to_test
+from uumamba.data.splits import Fold, patient_folds, patients_to_test, same_sides
 from uumamba.data.store import CaseRecord, PreprocessedStore
 from uumamba.data.work_folder import WorkFolder
 from uumamba.workflows.case_processes import CaseProcesses
@@ -65,18 +66,50 @@ def preprocess(dataset_name: str, data: Path | None, work: Path, config: RunConf
 def _usable_cases(
     dataset: Dataset, data: Path | None, folder: WorkFolder, planning: PlanningSettings
 ) -> tuple[Case, ...]:
-    """The cases to train on, whose folds are kept in the work folder; other problems than blocking ones are logged."""
-    listing = dataset.list_cases(data)
+    """The cases that a fold trains or validates on; other problems than blocking ones are logged.
+
+    The folds are kept in the work folder. What they all test on is not prepared: no plan shall know it.
+    """
+    listing, where = dataset.list_cases(data), data or dataset.root or Path()
+    if where.resolve() == folder.path.resolve():
+        raise InputError(
+            f"--work {folder.path.parent}: would write into {where}, which holds the data set itself, and replace "
+            "files of it; use another --work"
+        )
     for problem in listing.problems:
         if not problem.blocks:
             log.warning("%s", problem.sentence)
     listing.require_usable()
-    where, cases = data or dataset.root, listing.training
-    if not cases:
+    if not listing.training:
         raise InputError(f"{where}: no case to train on here; look at it with `uumamba check`")
+    across = (
+        *name_problems(listing.cases, where),
+        *split_problems(listing.training, listing.test, listing.folds, where),
+    )
+    replace(listing, problems=across).require_usable()
+    folds = _kept_folds(_folds(listing, planning), folder, listing, planning)
+    needed = {name for fold in folds for name in (*fold.training, *fold.validation)}
+    cases = tuple(case for case in listing.training if case.name in needed)
     log.info("%s: %d training cases in %s", dataset.description.title, len(cases), where)
-    folder.write_folds(_folds(listing, planning))
+    folder.write_folds(folds)
     return cases
+
+
+def _kept_folds(
+    folds: tuple[Fold, ...], folder: WorkFolder, listing: Listing, planning: PlanningSettings
+) -> tuple[Fold, ...]:
+    """`folds`, or those that runs were trained with when it was not known yet that two patients are one person."""
+    if not listing.one_person or not folder.has_runs or not folder.folds.is_file():
+        return folds
+    before, earlier = folder.read_folds(), _folds(replace(listing, one_person=()), planning)
+    if same_sides(before, folds) or not same_sides(before, earlier):
+        return folds
+    log.warning(
+        "%s: the folds of an earlier version are kept, for %s holds runs trained with them; one person is on both "
+        "sides of some (%s): use another --work for folds without that",
+        *(folder.folds, folder.runs, "; ".join(" and ".join(sorted(patients)) for patients in listing.one_person)),
+    )
+    return earlier
 
 
 def _folds(listing: Listing, planning: PlanningSettings) -> tuple[Fold, ...]:
@@ -85,7 +118,7 @@ def _folds(listing: Listing, planning: PlanningSettings) -> tuple[Fold, ...]:
     if fraction > 0 and (listing.folds is not None or test):
         raise ConfigError("planning.test_fraction: the data set has folds or a test split of its own; leave it at 0")
     if fraction > 0:
-        test = patients_to_test(listing.training, fraction=fraction, seed=seed)
+        test = patients_to_test(listing.training, fraction=fraction, seed=seed, one_person=listing.one_person)
     names = tuple(sorted(case.name for case in test))
     folds = listing.folds
     if folds is None:
@@ -98,7 +131,10 @@ def _folds(listing: Listing, planning: PlanningSettings) -> tuple[Fold, ...]:
 
 def _describe(case: Case) -> dict[str, Any]:
     """What a case is made of: the same as long as its files and details are the same."""
-    hashes = {file.name: hash_file(file) for file in case.files}
+    names = [file.name for file in case.files]
+    if len(set(names)) < len(names):  # scans/0412.nii.gz and drawn/0412.nii.gz
+        names = [f"{place} {name}" for place, name in enumerate(names, 1)]
+    hashes = {name: hash_file(file) for name, file in zip(names, case.files, strict=True)}
     described = {"patient": case.patient, "details": case.details, "sha256": hashes, "version": PREPROCESSING_VERSION}
     return described if case.frames is None else described | {"frames": [*case.frames, case.label_frame]}
 
@@ -138,6 +174,11 @@ def _plan(
         channels=dataset.channels,
         memory_target_gb=planning.memory_gb,
     )
+    if missing := [name for name in planning.configurations if name not in plans]:
+        raise ConfigError(
+            f"planning.configurations: {missing[0]} cannot be planned for images of one slice; leave it out, with "
+            f"--set planning.configurations=[2d] --set plan.configuration=2d"
+        )
     for configuration, plan in plans.items():
         write_plan(folder.plan(configuration), plan)
     repaired = {
@@ -208,7 +249,9 @@ def _store_case(task: tuple[Case, str], *, store: PreprocessedStore, plan: Plan)
 def _store_coarse_cases(folder: WorkFolder, cases: Sequence[Case], config: RunConfig, processes: CaseProcesses) -> None:
     """What a coarse network is trained on, from the cases that are stored."""
     made = coarse_cases(folder, config)
-    missing = made.missing(made.fine.cases())
+    missing = made.missing([case.name for case in cases])
+    if not missing:
+        return
     log.info("region of interest: %d cases to store in %s", len(missing), made.store.folder)
     what = "preprocess region of interest"
     # Each is read from the store as a whole, which is less than it took to make it.

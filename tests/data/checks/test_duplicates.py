@@ -66,3 +66,10 @@ def test_label_maps_are_compared_where_images_differ() -> None:
     (problem,) = label_duplicates(labels, images)
     assert problem.what == "the same label map as a.nii.gz, whose image is another"
     assert list(label_duplicates(labels, [file("a", "p"), file("b", "q")])) == []
+
+
+def test_frames_of_one_series_are_two_images() -> None:
+    labels = [file("ed", "p", path="series.nii.gz"), file("es", "p", path="series.nii.gz")]
+    images = [file(name, "p", path="series.nii.gz", voxels=name) for name in ("ed", "es")]
+    (problem,) = label_duplicates(labels, images)
+    assert not problem.blocks

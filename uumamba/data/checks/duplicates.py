@@ -65,11 +65,13 @@ def _same_image(first: HashedFile, other: HashedFile) -> str:
 
 def label_duplicates(files: Iterable[HashedFile], images: Iterable[HashedFile]) -> Iterator[Problem]:
     """Every label map after the first of the same voxels, unless their images are the same too."""
-    image_of = {file.case.images: file.voxels_sha256 for file in images}
+    images_of: dict[str, list[str]] = defaultdict(list)
+    for file in images:
+        images_of[file.case.name].append(file.voxels_sha256)
     for group in _groups(files):
         first, *others = group
         for other in others:
-            if image_of.get(other.case.images, "") != image_of.get(first.case.images, "another"):
+            if not images_of[other.case.name] or images_of[other.case.name] != images_of[first.case.name]:
                 what = f"the same label map as {first.file}, whose image is another"
                 yield Problem(other.file, what, "give each image its own label map", blocks=False, kind="same_labels")
 

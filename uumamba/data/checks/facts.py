@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from uumamba.core.labels import LabelSet
 from uumamba.data.case import Case
@@ -11,6 +10,7 @@ from uumamba.data.checks.duplicates import hash_voxels
 from uumamba.data.checks.geometry import axis_codes, canonical_spacing_mm
 from uumamba.data.checks.intensities import Intensities, measure_intensities, value_problems
 from uumamba.data.checks.reading import ReadCase, read_case
+from uumamba.data.nonzero import nonzero_bounds, nonzero_mask
 from uumamba.data.problem import Problem
 from uumamba.imaging.image import Image
 
@@ -79,11 +79,11 @@ def _image_facts(image: Image) -> ImageFacts:
 
 
 def _lost_labels(case: Case, read: ReadCase) -> list[Problem]:
-    """Labelled voxels outside the box of the voxels that are not zero in every channel, to which images are cropped."""
+    """Labelled voxels outside the box around what any channel shows, to which preprocessing crops."""
     images = [image for image in read.images if image is not None and image.data.ndim == 3]
     if read.label_map is None or case.label_map is None or read.blocks or not images or not read.label_counts:
         return []
-    box = _box(images)
+    box = tuple(slice(*bounds) for bounds in nonzero_bounds(nonzero_mask([image.data for image in images])))
     total = sum(read.label_counts.values())
     lost = total - int(np.count_nonzero(read.label_map.data[box]))
     if lost < LOST_SHARE * total or all(np.ptp(image.data) == 0 for image in images):
@@ -91,16 +91,3 @@ def _lost_labels(case: Case, read: ReadCase) -> list[Problem]:
     what = f"{lost} of {total} labelled voxels lie where the image is blank (0), outside of what it shows"
     fix = "look at both in a viewer: the image was cut or masked more tightly than the labels, or one is shifted"
     return [Problem(case.label_map, what, fix, blocks=False, kind="outside_image")]
-
-
-def _box(images: list[Image]) -> tuple[slice, slice, slice]:
-    """The box of voxels that are not zero in every channel; empty if there are none."""
-    seen: NDArray[np.bool_] = images[0].data != 0
-    for image in images[1:]:
-        seen |= image.data != 0
-    spans = []
-    for axis in range(3):
-        places = np.flatnonzero(seen.any(axis=tuple(other for other in range(3) if other != axis)))
-        spans.append(slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0))
-    first, second, third = spans
-    return first, second, third

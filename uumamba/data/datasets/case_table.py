@@ -10,6 +10,7 @@ case is held out, or `test`; any other column becomes a detail of the case, such
 
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from pydantic import PositiveFloat, ValidationError
 
@@ -38,7 +39,7 @@ class _Beside(Settings):
     regions_class_order: list[int] | None = None
     title: str | None = None
     tubular: tuple[str, ...] = ()
-    mirrored_axes: tuple[int, ...] | None = None
+    mirrored_axes: tuple[Literal[0, 1, 2], ...] | None = None
     surface_tolerance_mm: PositiveFloat | None = None
     licence: str = ""
     citation: str = ""

@@ -55,8 +55,12 @@ def _index(folder: Path, *, content: dict[str, Any], channels: int) -> Listing:
             problems.append(Problem(where, f"training holds {entry!r}, which has no image and label", "correct it"))
         elif (case := _case(folder, image, label, channels, problems)) is not None:
             training.append(case)
-    listed = [entry for entry in content.get("test") or () if isinstance(entry, str)]
-    test = [case for image in listed if (case := _case(folder, image, None, channels, problems)) is not None]
+    listed = list(content.get("test") or ())
+    for entry in listed:
+        if not isinstance(entry, str):
+            problems.append(Problem(where, f"test holds {entry!r}, which is no image's path", "correct it"))
+    images = [entry for entry in listed if isinstance(entry, str)]
+    test = [case for image in images if (case := _case(folder, image, None, channels, problems)) is not None]
     problems += _not_listed(folder, content)
     return Listing(tuple(training), tuple(test), problems=tuple(problems))
 

@@ -104,6 +104,9 @@ def _folds(path: Path, training: tuple[Case, ...], problems: list[Problem]) -> t
     except (TypeError, KeyError, ValueError):
         problems.append(Problem(path, "is no list of folds with train and val", "mend it, or remove it"))
         return None
+    if not all(fold.training and fold.validation for fold in folds) or not folds:
+        problems.append(Problem(path, "has no fold, or one without cases on both sides", "mend it, or remove it"))
+        return None
     named = {name for fold in folds for name in (*fold.training, *fold.validation)}
     if unknown := sorted(named - {case.name for case in training}):
         problems.append(Problem(path, f"names {unknown[0]}, which is no training case", "mend it, or remove it"))
