@@ -184,12 +184,12 @@ def test_the_official_test_split_alone_has_clinical_tables(my_data: Path, tmp_pa
     ("options", "message"),
     [
         (("--fold", "all", "--dataset", "acdc"), "--fold all: holds out no case"),
-        (("--fold", "0"), "--fold needs --dataset"),
+        (("--fold", "0"), "--fold and --split need --dataset"),
         (("--dataset", "acdk"), "--dataset acdk: no such data set; there are acdc"),
         (("--labels", "none.yaml"), "none.yaml"),
         (("--dataset", "acdc", "--groups", "none.csv"), "none.csv: no such file"),
         (("--dataset", "acdc", "--cases", "none.csv"), "--cases none.csv: no such file"),
-        (("--dataset", "acdc", "--cases", "a", "--fold", "0"), "--cases and --fold both choose the cases"),
+        (("--dataset", "acdc", "--cases", "a", "--fold", "0"), "--cases chooses the cases, and so do --fold"),
         (("--dataset", "acdc", "--references", "nowhere"), "nowhere: no such folder"),
     ],
 )
@@ -213,6 +213,15 @@ def test_what_infer_writes_of_a_fold_can_be_evaluated_for_that_fold(
     held_out = read_json(trained / "acdc" / "folds.json")[1]["validation"]
     assert sorted({row["case"] for row in rows(output / "scores.csv")}) == sorted(held_out)
     assert {row["patient"] for row in rows(output / "clinical.csv")} == {name.split("_")[0] for name in held_out}
+
+
+def test_a_data_set_of_ones_own_is_known_by_its_name_where_it_was_preprocessed(
+    perfect: Path, training: Path, work: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(work / "acdc", tmp_path / "hearts", ignore=shutil.ignore_patterns("preprocessed", "runs"))
+    options = ("--dataset", "hearts", "--work", tmp_path)
+    assert evaluate(perfect, training, tmp_path / "out", *options) == 0
+    assert {row["structure"] for row in rows(tmp_path / "out" / "scores.csv")} == {"RV", "MYO", "LV"}
 
 
 def test_references_in_another_order_without_a_structure(perfect: Path, tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ def test_a_second_ctrl_c_ends_it_at_once(
     ("options", "message"),
     [
         (("--device", "tpu"), "device tpu: must be one of auto, cpu, cuda"),
-        (("--fold", "0"), "--fold needs --dataset"),
+        (("--fold", "0"), "--fold and --split need --dataset"),
         (("--fold", "9", "--dataset", "acdc"), "--fold 9: must be 0 to 4"),
         (("--fold", "all", "--dataset", "acdc"), "--fold all: holds out no case"),
         (("--model", "no such run"), "no such run: no such file or folder"),

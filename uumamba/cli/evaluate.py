@@ -37,5 +37,5 @@ def evaluate(
     show_log(verbose)
     only = chosen_cases(work, dataset, fold, split, cases)
     workflow.evaluate(
-        predictions, references, output, dataset_name=dataset, label_file=labels, only=only, groups=groups
+        predictions, references, output, dataset_name=dataset, label_file=labels, only=only, groups=groups, work=work
     )

@@ -36,10 +36,9 @@ def read_label_match(
     """Read a JSON or YAML label file, of one mapping for both sides or of `predictions:` and `references:`.
 
     One mapping's numbers run from 1 without gaps unless it has regions; `background: 0` may be left out, `ignore` names
-    voxels that do not count, and an nnU-Net `dataset.json` will do, by its `labels`.
-    With `dataset_labels` the predictions have a data set's numbers, and the file gives the references' alone;
-    `tubular` are its thin vessels, beside those that the file names. Raises
-    `InputError` (a `ConfigError` for broken YAML) with what is wrong.
+    voxels that do not count, and an nnU-Net `dataset.json` will do, by its `labels`. With `dataset_labels` the
+    predictions have a data set's numbers, and the file gives the references' alone; `tubular` are its thin vessels,
+    beside those that the file names. Raises `InputError` (a `ConfigError` for broken YAML) with what is wrong.
     """
     content = _content(path)
     two_sided = isinstance(content, Mapping) and any(side in content for side in _SIDES)

@@ -17,10 +17,12 @@ LARGEST_RATIO = 2.0
 """A section that is longer than this, for its width, runs along a vessel and not across it."""
 LARGEST_STEP = 1.3
 """Where the diameter grows by more than this from one section to the next, the plane has run out into a branch."""
+SHORTEST_DIAMETERS = 1.5
 FEWEST_VOXELS = 2.0
 """A section of fewer voxels across has no diameter."""
 NEAR_END, AT_JUNCTION, INSIDE = "near an end", "at a junction", "within the vessel that it leaves"
 CUT, THIN, OPEN = "cut by the field of view", "fewer than 2 voxels across", "no whole cross-section"
+SHORT = "in a vessel shorter than 1.5 times its width"
 OBLONG = "more than twice as long as wide"
 
 
@@ -73,7 +75,15 @@ def _profile(
             sections.append(Section(at, place, reason=reason))
         else:
             sections.append(Section(at, place, outline.equivalent_mm, outline.largest_mm, outline.smallest_mm))
-    return without_spikes(sections)
+    return _long_enough(without_spikes(sections), line)
+
+
+def _long_enough(sections: tuple[Section, ...], line: Centreline) -> tuple[Section, ...]:
+    """No section of a vessel that is about as wide as long: which way it runs is then a guess."""
+    sizes = [section.equivalent_mm for section in sections if section.equivalent_mm is not None]
+    if line.closed or not sizes or line.length_mm >= SHORTEST_DIAMETERS * float(np.median(sizes)):
+        return sections
+    return tuple(Section(each.at_mm, each.place_mm, reason=each.reason or SHORT) for each in sections)
 
 
 def without_spikes(sections: Sequence[Section]) -> tuple[Section, ...]:

@@ -9,7 +9,9 @@ from uumamba.core.errors import InputError, SomeCasesFailed
 from uumamba.core.log import log
 from uumamba.data.case import Case
 from uumamba.data.datasets.dataset import Dataset
-from uumamba.data.datasets.table import find_dataset
+from uumamba.data.datasets.listing import Listing
+from uumamba.data.datasets.table import DATASETS, find_dataset
+from uumamba.data.work_folder import work_folder_of
 from uumamba.evaluation.document import Origin, write_document
 from uumamba.evaluation.evaluate import Evaluation, evaluate_folders
 from uumamba.evaluation.label_file import read_label_match
@@ -32,15 +34,17 @@ def evaluate(
     label_file: Path | None,
     only: Collection[str] | None = None,
     groups: Path | None = None,
+    work: Path | None = None,
 ) -> Evaluation:
     """Score predictions, print tables, and write them, pictures, `evaluation.json` and `report.html` into `output`.
 
     The structures come from the data set, from `label_file`, or the predictions' from the one and the references' from
-    the other; `only` limits the evaluation to these cases; `groups` is a table of what else is known of them. Files of
-    an earlier evaluation in `output` are replaced or removed, others are never touched. A reference without a
-    prediction is a failed case: all is written, then `SomeCasesFailed` is raised.
+    the other; `only` limits the evaluation to these cases; `groups` is a table of what else is known of them. A data
+    set of one's own is known by its name to the folder `work` where it was preprocessed. Files of an earlier evaluation
+    in `output` are replaced or removed, others are never touched. A reference without a prediction is a failed case:
+    all is written, then `SomeCasesFailed` is raised.
     """
-    dataset = None if dataset_name is None else find_dataset(dataset_name)
+    dataset = None if dataset_name is None else _find_dataset(dataset_name, work)
     labels = _labels(dataset, label_file)
     require_room(output)
     evaluation = evaluate_folders(
@@ -75,6 +79,15 @@ def show(evaluation: Evaluation) -> None:
     for remark in remarks(evaluation):
         console.print(remark, markup=False, highlight=False)
     console.print("Research use only.")
+
+
+def _find_dataset(name: str, work: Path | None) -> Dataset:
+    """The data set; of one of one's own that is called by its name alone, where its files lie is not known."""
+    if work is not None and name not in DATASETS and ":" not in name:
+        folder = work_folder_of(work, name)
+        if folder.description.is_file():
+            return Dataset(folder.read_description(), lambda _: Listing(()))
+    return find_dataset(name)
 
 
 def _labels(dataset: Dataset | None, label_file: Path | None) -> LabelMatch:
