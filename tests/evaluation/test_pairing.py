@@ -133,3 +133,11 @@ def test_the_image_that_the_data_set_knows(tmp_path: Path) -> None:
     case = Case("a", "a", (image,), references / "a_label.mha")
     (pair,) = pair_predictions(predictions, references, cases=[case]).pairs
     assert (pair.name, pair.image, pair.frame) == ("a", image, None)
+
+
+def test_single_frames_that_lie_elsewhere_are_pairs_by_their_names(tmp_path: Path) -> None:
+    predictions, references = touch(tmp_path / "p", "A_sa_frame01.nii.gz"), touch(tmp_path / "r", "A_sa_frame01.nii.gz")
+    series = tmp_path / "data" / "A_sa_gt.nii.gz"
+    case = Case("A_sa_frame01", "A", (Path("image"),), series, frames=(0,), label_frame=0)
+    (pair,) = pair_predictions(predictions, references, cases=[case]).pairs
+    assert (pair.name, pair.prediction, pair.frame) == ("A_sa_frame01", predictions / "A_sa_frame01.nii.gz", None)

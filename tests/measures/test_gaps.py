@@ -1,5 +1,7 @@
 """Breaks: ends that face each other, each once, the nearest first."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,18 @@ def test_a_wide_vessel_may_have_a_wide_gap() -> None:
 def test_each_end_is_part_of_one_break() -> None:
     (gap,) = find_gaps([end(0, UP), end(5, DOWN), end(2, DOWN, x=0.5)])
     assert gap.ends == (0, 2)
+
+
+def test_the_same_as_by_looking_at_all_pairs() -> None:
+    random = np.random.default_rng(0)
+    outward = random.normal(size=(60, 3))
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    places, diameters = random.uniform(0, 40, (60, 3)), random.uniform(1, 14, 60)
+    ends = [End(*each) for each in zip(places, outward, diameters, strict=True)]
+    alone = {pair for pair in combinations(range(60), 2) if find_gaps([ends[number] for number in pair])}
+    found = find_gaps(ends)
+    assert len(found) > 3
+    assert {gap.ends for gap in found} <= alone
+    taken = {number for gap in found for number in gap.ends}
+    assert all(set(pair) & taken for pair in alone)
+    assert not find_gaps([])

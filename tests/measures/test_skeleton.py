@@ -1,11 +1,15 @@
 """The skeleton graph: the mask's topology, without the spurs of wide ends and rough walls."""
 
+from weakref import WeakSet
+
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from tests.fakes.tubes import arc, draw, straight
+from uumamba.measures import skeleton
 from uumamba.measures.lumen import Lumen
-from uumamba.measures.skeleton import SkeletonGraph
+from uumamba.measures.skeleton import Branch, SkeletonGraph
 
 SPACING = (1.0, 1.0, 1.0)
 
@@ -51,3 +55,25 @@ def test_a_ring_with_a_stalk_and_a_single_voxel() -> None:
     graph = graph_of(draw(arc(20, 2 * np.pi, 2.6), stalk, flat=False)[0])
     assert (graph.loops, len(graph.branches), len(graph.junctions)) == (1, 2, 1)
     assert not graph_of(np.ones((1, 1, 1), dtype=bool)).branches
+
+
+class Forgetful(WeakSet[Branch]):
+    """A set that nothing is ever in."""
+
+    def add(self, item: Branch) -> None:
+        """Forget it."""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_remembered_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = gaussian_filter(np.random.default_rng(seed).random((22, 22, 22)), 1.2)
+    sponge = noise > np.quantile(noise, 0.65)
+    lumen = Lumen(sponge, SPACING)
+    fast = SkeletonGraph(lumen)
+    monkeypatch.setattr(skeleton, "WeakSet", Forgetful)
+    slow = SkeletonGraph(lumen)
+    assert len(fast.branches) > 10
+    assert fast.branches.keys() == slow.branches.keys()
+    for number, branch in fast.branches.items():
+        assert branch.nodes == slow.branches[number].nodes
+        np.testing.assert_array_equal(branch.points_mm, slow.branches[number].points_mm)

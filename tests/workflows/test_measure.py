@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tests.fakes.program import uumamba
 from tests.fakes.tubes import bulging, draw
 from uumamba.core.errors import InputError
 from uumamba.imaging.files import write_label_map
 from uumamba.imaging.image import Image
-from uumamba.workflows.measure import find_masks
+from uumamba.reporting.style import save_figure
+from uumamba.workflows.measure import find_masks, measure
 
 AFFINE = np.array([[-1.0, 0, 0, 100], [0, -1, 0, 50], [0, 0, 1, -30], [0, 0, 0, 1]])
 
@@ -178,3 +180,28 @@ def test_of_a_folder_the_files_with_a_label_maps_name_are_taken(tmp_path: Path) 
         find_masks([tmp_path / "empty"])
     with pytest.raises(InputError, match=r"3\.nii\.gz: no such file or folder"):
         find_masks([tmp_path / "3.nii.gz"])
+
+
+def test_a_run_that_was_stopped_can_be_begun_again(
+    tmp_path: Path, tube: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks, out = [write(tmp_path / f"{case}.nii.gz", tube) for case in "ab"], tmp_path / "out"
+
+    def stopped(figure: Figure, path: Path) -> None:
+        save_figure(figure, path)
+        if path.stem == "b":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("uumamba.workflows.measure.save_figure", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            measure(masks, out, kind="aorta")
+    assert [(row["case"], row["status"]) for row in rows(out)] == [("a", "not reached"), ("b", "not reached")]
+    measure(masks, out, kind="aorta", overwrite=True)
+    assert [(row["case"], row["status"]) for row in rows(out)] == [("a", "ok"), ("b", "ok")]
+
+
+def test_a_mask_may_not_take_the_records_place(tmp_path: Path, tube: np.ndarray) -> None:
+    mask = write(tmp_path / "run.nii.gz", tube)
+    with pytest.raises(InputError, match=r"the mask run: run\.json is the record of all; rename the mask"):
+        measure([mask], tmp_path / "out", kind="aorta")

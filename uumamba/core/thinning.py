@@ -47,6 +47,9 @@ def _in_turn(padded: NDArray[np.uint8]) -> NDArray[np.int64]:
 
     Row by row, a strip two voxels wide would be eaten up from its end: each voxel there may go after the one before.
     """
-    places = np.arange(padded.size, dtype=np.int64).reshape(padded.shape)
-    fields = [tuple(slice(first, None, 2) for first in start) for start in np.ndindex(2, 2, 2)]
-    return np.concatenate([places[field][padded[field] > 0] for field in fields])
+    strides = np.array(padded.strides)
+    found = []
+    for start in np.ndindex(2, 2, 2):
+        voxels = np.argwhere(padded[tuple(slice(first, None, 2) for first in start)])
+        found.append((2 * voxels + start) @ strides)
+    return np.concatenate(found)

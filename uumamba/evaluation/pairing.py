@@ -48,8 +48,8 @@ def pair_predictions(
     """Find the prediction of every reference; both folders are searched with all that is below them.
 
     `only` limits the evaluation to the cases of these names. Where `cases` are frames of series, each is a pair of its
-    own, found by the series' name, and references of which none is a case are left out. Raises `InputError` where two
-    files claim one case, where nothing matches, and for a name in `only` without a reference.
+    own, found by the series' name, and references of which none is a case are left out, unless all are. Raises
+    `InputError` where two files claim one case, where nothing matches, and for a name in `only` without a reference.
     """
     predicted = _image_files(predictions)
     by_case, images = _references(references)
@@ -82,14 +82,17 @@ def pair_predictions(
 
 
 def _frame_by_frame(pairs: list[CasePair], cases: Iterable[Case]) -> list[CasePair]:
-    """The pairs of the cases that are frames of series, by name; all pairs as they are if none is."""
+    """The pairs of the cases that are frames of series, by name; all pairs as they are if none is.
+
+    References that lie elsewhere than the data set's may be single frames with the cases' own names.
+    """
     frames = [case for case in cases if case.label_frame is not None and case.label_map is not None]
     if not frames:
         return pairs
     by_reference = {pair.reference.resolve(): pair for pair in pairs}
     found = [(case, by_reference.get(case.label_map.resolve())) for case in frames if case.label_map is not None]
     split = [replace(pair, name=case.name, frame=case.label_frame) for case, pair in found if pair is not None]
-    return sorted(split, key=lambda pair: pair.name)
+    return sorted(split, key=lambda pair: pair.name) or pairs
 
 
 def _references(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:

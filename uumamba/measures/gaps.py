@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from uumamba.measures.curve import FloatArray
 
@@ -38,7 +38,10 @@ def find_gaps(ends: Sequence[End]) -> tuple[Gap, ...]:
     degrees, seen from a diameter further back: the end of a mask may be cut at any angle.
     """
     candidates = []
-    for (first, one), (second, other) in combinations(enumerate(ends), 2):
+    farthest = max([LARGEST_GAP_MM, *(end.diameter_mm for end in ends)])
+    tree = cKDTree(np.array([end.place_mm for end in ends]).reshape(-1, 3))
+    for first, second in sorted(tree.query_pairs(farthest)):
+        one, other = ends[first], ends[second]
         apart = float(np.linalg.norm(other.place_mm - one.place_mm))
         if apart <= max(LARGEST_GAP_MM, one.diameter_mm, other.diameter_mm) and _face(one, other):
             candidates.append(Gap((first, second), (one.place_mm, other.place_mm), apart))

@@ -4,18 +4,14 @@ Thinning keeps the topology: a loop of the mask is a loop of the graph. In wide 
 of an end and to bumps of the wall, and loops round holes in the wall; both are pruned.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from uumamba.core.thinning import skeleton
 from uumamba.measures.lumen import FloatArray, Lumen
+from uumamba.measures.voxel_paths import Neighbours, nodes_of, paths_between, rings_without_node, touching_voxels
 
 SPUR_RADII = 1.5
 """A spur reaches no further, but for a voxel, from its junction than so many radii there; a flat end's corner 1.41."""
@@ -23,10 +19,10 @@ FORKED_TIP_RADII = 2.0
 """Two ends that both reach no further from their junction than this are corners of one end."""
 MERGED_RADII = 0.5
 """Junctions nearer to each other than this part of the radius there are one."""
-_TOUCHING = 1.75
 _SHORTEST_LOOP = 4
 """Voxels of a path from a junction to itself; a shorter one is a corner of the junction, not a hole in the mask."""
-_Neighbours = list[set[int]]
+_MOST_DISTANCES = 100_000
+"""At once between points of branches: what is asked for a skeleton of noise would not fit the memory."""
 _Ends = dict[int, list[tuple[int, int]]]
 """Node -> the branch ends that meet there: number of the branch, and 0 for its first end or 1."""
 
@@ -54,10 +50,11 @@ class SkeletonGraph:
         self._lumen = lumen
         self._radius_at: dict[bytes, float] = {}
         self._radii_along: WeakKeyDictionary[Branch, FloatArray] = WeakKeyDictionary()
+        self._no_handles: WeakSet[Branch] = WeakSet()
         self.nodes_mm: list[FloatArray] = []
         self.branches: dict[int, Branch] = {}
         voxels = np.argwhere(skeleton(lumen.solid))
-        self._trace(_neighbours(voxels), lumen.positions(voxels))
+        self._trace(touching_voxels(voxels), lumen.positions(voxels))
         self._simplify()
 
     def ends_at(self, node: int) -> list[tuple[int, int]]:
@@ -97,21 +94,22 @@ class SkeletonGraph:
                 ends.setdefault(node, []).append((number, side))
         return ends
 
-    def _trace(self, neighbours: _Neighbours, positions: FloatArray) -> None:
+    def _trace(self, neighbours: Neighbours, positions: FloatArray) -> None:
         """Make nodes of ends and of clusters of junction voxels, and branches of what lies between."""
-        node_of = _cluster(neighbours)
-        for node in range(max(node_of.values(), default=-1) + 1):
-            members = [voxel for voxel, of in node_of.items() if of == node]
-            self.nodes_mm.append(positions[members].mean(axis=0))
+        node_of = nodes_of(neighbours)
+        members: list[list[int]] = [[] for _ in range(max(node_of.values(), default=-1) + 1)]
+        for voxel, node in node_of.items():
+            members[node].append(voxel)
+        self.nodes_mm += [positions[voxels].mean(axis=0) for voxels in members]
         seen: set[int] = set()
-        for path in _paths(neighbours, node_of, seen):
+        for path in paths_between(neighbours, node_of, seen):
             first, last = node_of[path[0]], node_of[path[-1]]
             if first == last and len(path) < _SHORTEST_LOOP:
                 continue
             inner = positions[path[1:-1]]
             points = np.vstack([self.nodes_mm[first], inner, self.nodes_mm[last]])
             self.branches[len(self.branches)] = Branch((first, last), points)
-        for ring in _rings(neighbours, node_of, seen):
+        for ring in rings_without_node(neighbours, node_of, seen):
             self.nodes_mm.append(positions[ring[0]])
             node = len(self.nodes_mm) - 1
             self.branches[len(self.branches)] = Branch((node, node), positions[[*ring, ring[0]]])
@@ -158,14 +156,31 @@ class SkeletonGraph:
         return float(np.linalg.norm(self.nodes_mm[tip] - self.nodes_mm[inner])) + self.radius_mm(tip)
 
     def _is_handle(self, number: int, ends: _Ends) -> bool:
-        """Whether a branch closes a loop round a hole in another's wall: all of it lies within a voxel of its balls."""
+        """Whether a branch closes a loop round a hole in another's wall: all of it lies within a voxel of its balls.
+
+        One that is none stays none when others go, and is not asked again.
+        """
         branch = self.branches[number]
-        if min(len(ends[node]) for node in branch.nodes) < 3 or not self._closes_a_loop(number, ends):
+        if branch in self._no_handles:
             return False
+        is_between = min(len(ends[node]) for node in branch.nodes) > 2
+        if is_between and self._closes_a_loop(number, ends) and self._is_within_others(number):
+            return True
+        self._no_handles.add(branch)
+        return False
+
+    def _is_within_others(self, number: int) -> bool:
+        """Whether all of a branch lies within a voxel of the others' balls; seen from its middle, where most do not."""
         others = [other for key, other in self.branches.items() if key != number]
-        apart = np.linalg.norm(branch.points_mm[:, None] - np.vstack([other.points_mm for other in others]), axis=2)
-        beyond = (apart - np.concatenate([self._radii_mm(other) for other in others])).min(axis=1)
-        return bool(beyond.max() < self._lumen.voxel_mm)
+        centres, radii = np.vstack([each.points_mm for each in others]), np.hstack(list(map(self._radii_mm, others)))
+        points = self.branches[number].points_mm
+        points = points[np.argsort(np.abs(np.arange(len(points)) - len(points) // 2))]
+        step = max(1, _MOST_DISTANCES // len(centres))
+        for some in (points[first : first + step] for first in range(0, len(points), step)):
+            beyond = (np.linalg.norm(some[:, None] - centres, axis=2) - radii).min(axis=1)
+            if beyond.max() >= self._lumen.voxel_mm:
+                return False
+        return True
 
     def _closes_a_loop(self, number: int, ends: _Ends) -> bool:
         """Whether a branch's nodes are connected without it."""
@@ -210,77 +225,13 @@ class SkeletonGraph:
                 first, last = (kept if node == gone else node for node in branch.nodes)
                 points = np.vstack([self.nodes_mm[first], branch.points_mm[1:-1], self.nodes_mm[last]])
                 self.branches[other] = Branch((first, last), points)
+        # the moved junction's ball may hold what none held before
+        place, reach = self.nodes_mm[kept], self.radius_mm(kept) + self._lumen.voxel_mm
+        for branch in list(self._no_handles):
+            if np.linalg.norm(branch.points_mm - place, axis=1).min() < reach:
+                self._no_handles.remove(branch)
 
 
 def _directed(branch: Branch, first_side: int) -> Branch:
     """The branch with its end `first_side` (0 or 1) first."""
     return branch if first_side == 0 else Branch(branch.nodes[::-1], branch.points_mm[::-1])
-
-
-def _neighbours(voxels: NDArray[np.integer]) -> _Neighbours:
-    """The touching voxels of each; where two touch through a third by shorter steps, the direct step is left out."""
-    pairs = cKDTree(voxels).query_pairs(_TOUCHING, output_type="ndarray")
-    square = ((voxels[pairs[:, 0]] - voxels[pairs[:, 1]]) ** 2).sum(axis=1) if len(pairs) else np.empty(0, int)
-    steps: list[dict[int, int]] = [{} for _ in range(len(voxels))]
-    for (first, second), length in zip(pairs.tolist(), square.tolist(), strict=True):
-        steps[first][second] = steps[second][first] = length
-    return [
-        {
-            there
-            for there, length in of_voxel.items()
-            if not any(near < length and steps[third].get(there, length) < length for third, near in of_voxel.items())
-        }
-        for of_voxel in steps
-    ]
-
-
-def _cluster(neighbours: _Neighbours) -> dict[int, int]:
-    """The node of every voxel that is an end or part of a junction; junction voxels that touch are one node."""
-    junction = [voxel for voxel, touching in enumerate(neighbours) if len(touching) > 2]
-    place = {voxel: index for index, voxel in enumerate(junction)}
-    edges = [(place[a], place[b]) for a in junction for b in neighbours[a] if b in place]
-    rows, columns = np.array(edges, dtype=int).reshape(-1, 2).T
-    count, cluster = 0, np.empty(0, dtype=int)
-    if junction:
-        shape = (len(junction), len(junction))
-        count, cluster = connected_components(coo_array((np.ones(len(rows)), (rows, columns)), shape=shape))
-    nodes = dict(zip(junction, cluster.tolist(), strict=True))
-    ends = [voxel for voxel, touching in enumerate(neighbours) if len(touching) < 2]
-    return nodes | {voxel: count + index for index, voxel in enumerate(ends)}
-
-
-def _paths(neighbours: _Neighbours, node_of: dict[int, int], seen: set[int]) -> Iterator[list[int]]:
-    """Every way from a node's voxel to a node's voxel, once; voxels between nodes are added to `seen`."""
-    direct: set[frozenset[int]] = set()
-    for start, node in node_of.items():
-        for step in sorted(neighbours[start]):
-            if step in node_of:
-                pair = frozenset((node, node_of[step]))
-                if node_of[step] != node and pair not in direct:
-                    direct.add(pair)
-                    yield [start, step]
-            elif step not in seen:
-                yield _walk(neighbours, node_of, [start, step], seen)
-
-
-def _walk(neighbours: _Neighbours, node_of: dict[int, int], path: list[int], seen: set[int]) -> list[int]:
-    """The path on to the next node; each voxel on the way has one neighbour behind and one before it."""
-    while path[-1] not in node_of:
-        seen.add(path[-1])
-        path.append(next(voxel for voxel in sorted(neighbours[path[-1]]) if voxel != path[-2]))
-    return path
-
-
-def _rings(neighbours: _Neighbours, node_of: dict[int, int], seen: set[int]) -> Iterator[list[int]]:
-    """Every ring of voxels without a node, once."""
-    for start in range(len(neighbours)):
-        if start in seen or start in node_of:
-            continue
-        ring = [start]
-        while True:
-            seen.add(ring[-1])
-            onward = [voxel for voxel in sorted(neighbours[ring[-1]]) if voxel not in seen]
-            if not onward:
-                break
-            ring.append(onward[0])
-        yield ring

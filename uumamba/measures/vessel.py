@@ -114,13 +114,15 @@ def _counted(
 def _zones_along(
     line: Centreline, labels: NDArray[np.integer], corner: Sequence[int], spacing_mm: Sequence[float]
 ) -> NDArray[np.integer]:
-    """The number at each point of a centreline; the one before where it has left the mask, 0 within another vessel."""
+    """The number at each point of a centreline; the nearest one where it has left the mask, 0 within another vessel."""
     indices = np.round(line.points_mm / np.asarray(spacing_mm)).astype(int) - np.asarray(corner)
     zones = labels[tuple(np.clip(indices, 0, np.array(labels.shape) - 1).T)].astype(int)
     known = np.flatnonzero((zones > 0) & ~line.inside)
     if len(known):
-        nearest = known[np.abs(np.arange(len(zones))[:, None] - known).argmin(axis=1)]
-        zones = zones[nearest]
+        places = np.arange(len(zones))
+        after = np.minimum(np.searchsorted(known, places), len(known) - 1)
+        before, after = known[np.maximum(after - 1, 0)], known[after]
+        zones = zones[np.where(np.abs(places - before) <= np.abs(after - places), before, after)]
     return np.where(line.inside, 0, zones)
 
 

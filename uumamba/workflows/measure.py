@@ -75,11 +75,14 @@ def measure(
     files = find_masks(masks)
     folder = MeasuresFolder(output)
     folder.begin(tuple(files), overwrite=overwrite)
-    started = time.perf_counter()
+    started, columns = time.perf_counter(), (*COLUMNS, *_COLUMNS_OF[kind], "reasons", "file")
+    # If the run is stopped, the table says whose files lie there.
+    begun = [{"case": case, "kind": kind, "status": "not reached", "file": str(path)} for case, path in files.items()]
+    write_csv(folder.table, columns, _cells(begun, columns))
     rows: list[dict[str, Cell]] = []
     for case, path in track(files.items(), "measure", total=len(files)):
         rows += _rows_of(case, path, _Job(kind, names, folder))
-    write_csv(folder.table, (columns := (*COLUMNS, *_COLUMNS_OF[kind], "reasons", "file")), _cells(rows, columns))
+    write_csv(folder.table, columns, _cells(rows, columns))
     device = torch.device("cpu")
     took = {"seconds": round(time.perf_counter() - started, 1), "peak_memory_gb": peak_memory_gb(device)}
     record = {"kind": kind, "labels": None if label_file is None else str(label_file), "notice": NOTE}

@@ -42,6 +42,8 @@ class MeasuresFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: is a file; give a folder as --output")
+        if reserved := [case for case in cases if self.document(case) == self.record]:
+            raise InputError(f"the mask {reserved[0]}: {self.record.name} is the record of all; rename the mask")
         earlier = self._earlier_cases()
         if earlier is not None and not overwrite:
             raise InputError(
