@@ -87,6 +87,10 @@ def test_an_ignore_label_that_nnunet_refuses() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"labels": {f"zone {number}": number for number in range(257)}},
+            "257 labels, and a label map .* holds 256 at",
+        ),
         ({"labels": {"background": 0, "wall": 2}}, "consecutive whole numbers from 0, got background 0, wall 2"),
         ({"labels": {"background": 0, "wall": "1"}}, "consecutive whole numbers from 0, got background 0, wall '1'"),
         ({"labels": {"background": 0, "wall": 1, "ignore": "2"}}, "consecutive whole numbers from 0, got .*ignore '2'"),

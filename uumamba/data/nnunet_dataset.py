@@ -11,6 +11,8 @@ from uumamba.core.labels import LabelSet
 from uumamba.core.settings import first_problem
 
 _IGNORE = "ignore"
+MOST_LABELS = 256
+"""As many numbers as a label map of a byte per voxel holds, background included."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def read_label_set(labels: Mapping[str, Any], where: str, *, order: Any = None) 
 
     A list of several numbers makes regions of all, in the order in which they stand there; `order` is then the list of
     the numbers that they write, `regions_class_order`. Raises `InputError` for numbers that are not consecutive from 0,
-    and for regions without an order.
+    for more than `MOST_LABELS` of them, and for regions without an order.
     """
     listed = {name: tuple(number) for name, number in labels.items() if isinstance(number, list | tuple)}
     if any(len(numbers) > 1 for numbers in listed.values()):
@@ -57,6 +59,11 @@ def read_label_set(labels: Mapping[str, Any], where: str, *, order: Any = None) 
     if not all(type(number) is int for number in labels.values()) or sorted(numbers) != list(range(len(numbers))):
         got = ", ".join(f"{name} {number!r}" for name, number in labels.items())
         raise InputError(f"{where}: label numbers must be consecutive whole numbers from 0, got {got}")
+    if len(numbers) > MOST_LABELS:
+        raise InputError(
+            f"{where}: {len(numbers)} labels, and a label map that is written holds {MOST_LABELS} at most (0 to 255); "
+            "train on fewer at a time"
+        )
     try:
         return LabelSet(names=tuple(sorted(structures, key=structures.__getitem__)), ignore=labels.get(_IGNORE))
     except ValidationError as error:
