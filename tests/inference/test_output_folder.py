@@ -103,7 +103,7 @@ def test_jobs_of_one_array_share_a_folder_and_others_do_not(tmp_path: Path) -> N
 def test_two_processes_never_write_one_table(tmp_path: Path) -> None:
     whole, first, second = (OutputFolder(tmp_path, shard) for shard in (None, Shard(1, 2), Shard(2, 2)))
     refusal = r"another process is at work there \(\.cases.*\.lock\); wait for its end, or give another folder"
-    for at_work, refused in ((whole, whole), (first, first), (first, whole)):
+    for at_work, refused in ((whole, whole), (first, first), (first, whole), (whole, first)):
         with at_work.made(resume=True, overwrite=False):
             with pytest.raises(InputError, match=refusal), refused.made(resume=True, overwrite=False):
                 pytest.fail("locked twice")

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,13 +98,19 @@ class OutputFolder:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """No other process writes this table; beside the whole batch no job of an array is at work."""
-        own = self.path / f".{self.table.stem}.lock"
+        own, whole = self.path / f".{self.table.stem}.lock", self.path / ".cases.lock"
         jobs = () if self.shard else sorted(self.path.glob(".cases_*_of_*.lock"))
         with ExitStack() as held:
+            if self.shard and whole.exists():  # jobs share it, so that none may keep it
+                with self._lock(whole):
+                    pass
             for path in (own, *jobs):
-                refusal = f"another process is at work there ({path.name}); wait for its end, or give another folder"
-                held.enter_context(locked(path, otherwise=f"--output {self.path}: {refusal}"))
+                held.enter_context(self._lock(path))
             yield
+
+    def _lock(self, path: Path) -> AbstractContextManager[None]:
+        refusal = f"another process is at work there ({path.name}); wait for its end, or give another folder"
+        return locked(path, otherwise=f"--output {self.path}: {refusal}")
 
     def _require_writable(self) -> None:
         try:
