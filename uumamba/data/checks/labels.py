@@ -55,5 +55,6 @@ def absent_structures(counted: Sequence[Mapping[int, int]], labels: LabelSet, pl
         having = sum(not counts.keys().isdisjoint(numbers) for counts in drawn)
         if drawn and having < (1 - MOSTLY_ABSENT) * len(drawn):
             what = f"{name} (label {'+'.join(map(str, numbers))}) is in {having} of {len(drawn)} label maps"
-            fix = "check names and numbers; a structure this rare is hardly learned"
+            learned = "is hardly learned" if having else "cannot be learned"
+            fix = f"check names and numbers; a structure this rare {learned}"
             yield Problem(place, what, fix, blocks=False, kind="absent_structure")
