@@ -7,6 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tests.fakes.tubes import arc, draw, straight
+from uumamba.core.errors import InputError
 from uumamba.measures import skeleton
 from uumamba.measures.lumen import Lumen
 from uumamba.measures.skeleton import Branch, SkeletonGraph
@@ -77,3 +78,12 @@ def test_what_is_remembered_changes_nothing(seed: int, monkeypatch: pytest.Monke
     for number, branch in fast.branches.items():
         assert branch.nodes == slow.branches[number].nodes
         np.testing.assert_array_equal(branch.points_mm, slow.branches[number].points_mm)
+
+
+def test_noise_is_refused_before_it_takes_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).random((20, 20, 20)) < 0.5
+    monkeypatch.setattr(skeleton, "MOST_BRANCHES", 40)
+    with pytest.raises(
+        InputError, match=r"its skeleton has \d+ branches, at most 40 are followed: it is no vessel, or as"
+    ):
+        graph_of(noise)

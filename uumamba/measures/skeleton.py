@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
+from uumamba.core.errors import InputError
 from uumamba.core.thinning import skeleton
 from uumamba.measures.lumen import FloatArray, Lumen
 from uumamba.measures.voxel_paths import Neighbours, nodes_of, paths_between, rings_without_node, touching_voxels
@@ -17,6 +18,8 @@ SPUR_RADII = 1.5
 """A spur reaches no further, but for a voxel, from its junction than so many radii there; a flat end's corner 1.41."""
 FORKED_TIP_RADII = 2.0
 """Two ends that both reach no further from their junction than this are corners of one end."""
+MOST_BRANCHES = 3000
+"""Of one component before pruning, whose time grows with their square; a coronary tree has some hundred."""
 MERGED_RADII = 0.5
 """Junctions nearer to each other than this part of the radius there are one."""
 _SHORTEST_LOOP = 4
@@ -44,6 +47,7 @@ class SkeletonGraph:
     """Branches by number, and the positions and radii of the nodes that they meet in.
 
     A node of one branch end is a free end, of three and more a junction; a ring without one has a node of its own.
+    Raises `InputError` for more than `MOST_BRANCHES`.
     """
 
     def __init__(self, lumen: Lumen) -> None:
@@ -55,6 +59,11 @@ class SkeletonGraph:
         self.branches: dict[int, Branch] = {}
         voxels = np.argwhere(skeleton(lumen.solid))
         self._trace(touching_voxels(voxels), lumen.positions(voxels))
+        if len(self.branches) > MOST_BRANCHES:
+            raise InputError(
+                f"its skeleton has {len(self.branches)} branches, at most {MOST_BRANCHES} are followed: it is no "
+                "vessel, or as ragged as noise; smooth the mask, or remove what does not belong to it"
+            )
         self._simplify()
 
     def ends_at(self, node: int) -> list[tuple[int, int]]:
