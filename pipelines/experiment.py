@@ -58,12 +58,12 @@ class Experiment:
         models = [word for number in folds for word in ("--model", self.runs / f"fold_{number}")]
         uumamba("infer", *models, "--input", self.data, "--output", output, "--resume", *self._test_cases(fold))
 
-    def evaluate(self, predictions: Path, output: Path, *, fold: int | None = None) -> None:
+    def evaluate(self, predictions: Path, output: Path) -> None:
         """Compare the test cases with their references, as tables, pictures and a report."""
         sides = ("--predictions", predictions, "--references", self.data)
-        uumamba("evaluate", *sides, "--output", output, *self._test_cases(fold))
+        uumamba("evaluate", *sides, "--output", output, *self._test_cases())
 
-    def _test_cases(self, fold: int | None) -> list[str | Path]:
+    def _test_cases(self, fold: int | None = None) -> list[str | Path]:
         chosen = [] if fold is None else ["--fold", str(fold)]
         return ["--dataset", self.dataset, "--work", self.work, "--split", "test", *chosen]
 

@@ -24,7 +24,6 @@ def main() -> None:
     predictions = experiment.results / "test"
     for fold in FOLDS:
         experiment.infer([fold], predictions / f"fold_{fold}", fold=fold)
-        experiment.evaluate(predictions / f"fold_{fold}", experiment.results / f"test_evaluation_{fold}", fold=fold)
     sides = ("--predictions", predictions, "--references", experiment.data)
     uumamba("evaluate", *sides, "--dataset", "imagecas", "--output", experiment.results / "test_evaluation")
     uumamba("measure", predictions, "--kind", "coronary", "--output", experiment.results / "vessels", "--overwrite")

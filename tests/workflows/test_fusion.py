@@ -101,6 +101,7 @@ def test_a_model_without_freqfusion_is_refused(tmp_path: Path, capsys: pytest.Ca
 def test_a_file_is_no_folder_to_write_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, _ = write_ball(tmp_path)
     before = image.read_bytes()
+    (tmp_path / "none.safetensors").touch()
     assert look(tmp_path / "none.safetensors", image, image) == 2
     assert f"uumamba: {image}: is a file; name a folder with --output" in capsys.readouterr().err
     assert image.read_bytes() == before

@@ -74,6 +74,8 @@ def test_a_sharpness_that_is_not_finite_is_null(
 def test_a_distance_that_is_not_finite_is_refused_before_the_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "model.safetensors").touch()
     assert uumamba("landscape", tmp_path / "none", "--rho", "inf") == 2
     assert "--rho inf: must be a finite distance of at least 0, such as 0.05" in capsys.readouterr().err
     for rho in (math.nan, -0.5):
