@@ -97,4 +97,5 @@ def uumamba(*arguments: str | Path) -> None:
         run_command_line(words)
     except SystemExit as ended:
         if ended.code:
+            print("The experiment ends here; the command that started it goes on from here.", file=sys.stderr)
             sys.exit(ended.code)

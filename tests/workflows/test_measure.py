@@ -205,3 +205,10 @@ def test_a_mask_may_not_take_the_records_place(tmp_path: Path, tube: np.ndarray)
     mask = write(tmp_path / "run.nii.gz", tube)
     with pytest.raises(InputError, match=r"the mask run: run\.json is the record of all; rename the mask"):
         measure([mask], tmp_path / "out", kind="aorta")
+
+
+def test_an_image_is_not_taken_for_a_label_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grey = np.arange(10 * 10 * 10, dtype=np.uint8).reshape(10, 10, 10)
+    write_label_map(tmp_path / "ct.nii.gz", grey, like=Image(grey, np.eye(4)))
+    assert uumamba("measure", tmp_path / "ct.nii.gz", "--kind", "aorta", "--output", tmp_path / "out") == 3
+    assert "it has 255 numbers, is it an image and not a label map? else name them with" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from uumamba.core.strict_yaml import read_yaml
 from uumamba.evaluation.label_match import LabelMatch, Numbers, same_labels
 
 LARGEST_NUMBER = 65535
+_LONGEST_QUOTE = 60
 _EXAMPLE = "write for example `RV: 1`, `MYO: 2`, `LV: 3`"
 _SIDES = ("predictions", "references")
 _MARKS = ("optional", "tubular")
@@ -134,7 +135,9 @@ def _two_sides(path: Path, content: Mapping[str, Any], dataset_labels: LabelSet 
 def _side(path: Path, side: str, content: Any) -> tuple[Numbers, int | None]:
     """One side's names with their numbers, background left out, and its number to ignore."""
     if not isinstance(content, Mapping) or not content:
-        raise InputError(f"{path}: {side}: must map structure names to numbers, got {content!r}; {_SIDES_EXAMPLE}")
+        raise InputError(
+            f"{path}: {side}: must map structure names to numbers, got {_short(content)}; {_SIDES_EXAMPLE}"
+        )
     given = {str(name): value for name, value in content.items()}
     if given.pop("background", 0) != 0:
         raise InputError(f"{path}: {side}: background: must be 0, got {content['background']!r}")
@@ -189,6 +192,11 @@ def _with_marks(path: Path, match: LabelMatch, content: Mapping[str, Any]) -> La
 
 def _listed(numbers: tuple[int, ...]) -> str:
     return ", ".join(map(str, numbers))
+
+
+def _short(content: Any) -> str:
+    text = repr(content)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]} ..."
 
 
 def _is_whole(number: Any) -> bool:

@@ -32,6 +32,8 @@ from uumamba.workflows.ventricle_case import VENTRICLE_COLUMNS, measure_ventricl
 from uumamba.workflows.vessel_case import VESSEL_COLUMNS, measure_vessels
 
 Kind = Literal["aorta", "coronary", "ventricle"]
+MOST_UNNAMED = 64
+"""As many numbers as a label map may have without a file that names them; an image has more."""
 _FEWEST_ZONES = 12
 SCHEMA, SCHEMA_VERSION = "uumamba-measures", 1
 _COLUMNS_OF: dict[Kind, tuple[str, ...]] = {
@@ -41,11 +43,11 @@ _COLUMNS_OF: dict[Kind, tuple[str, ...]] = {
 }
 _SHOWN: dict[Kind, dict[str, str]] = {
     "aorta": {
-        "volume_in_view_ml": "volume, ml", "length_in_view_mm": "length, mm", "max_diameter_mm": "max. diameter, mm",
+        "volume_in_view_ml": "in view, ml", "length_in_view_mm": "in view, mm", "max_diameter_mm": "max. diameter, mm",
         "max_diameter_at_mm": "at, mm", "min_equivalent_mm": "min. equivalent, mm", "broken_branches": "broken",
     },
     "coronary": {
-        "volume_in_view_ml": "volume, ml", "length_in_view_mm": "length, mm", "components": "components",
+        "volume_in_view_ml": "in view, ml", "length_in_view_mm": "in view, mm", "components": "components",
         "branches": "branches", "broken_branches": "broken", "max_diameter_mm": "max. diameter, mm",
     },
     "ventricle": {"volume_ml": "volume, ml", "volume_in_view_ml": "in the image, ml", "mass_g": "mass, g"},
@@ -156,6 +158,10 @@ def _numbered(image: Image, kind: Kind) -> Names:
     if image.data.max() > LARGEST_NUMBER:
         raise InputError(f"its numbers go up to {image.data.max()}, at most {LARGEST_NUMBER} is a label; use --labels")
     found = (np.flatnonzero(np.bincount(image.data.ravel(), minlength=2)[1:]) + 1).tolist()
+    if len(found) > MOST_UNNAMED:
+        raise InputError(
+            f"it has {len(found)} numbers, is it an image and not a label map? else name them with --labels"
+        )
     if len(found) <= 1:
         return {kind: tuple(found) or (1,)}
     if kind == "aorta" and len(found) >= _FEWEST_ZONES and max(found) < AORTASEG24.classes:
